@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels that baton is for, 6.12 and later.
+ *
+ * What is tested for is the feature, never the version: distributions and
+ * stable kernels carry changes backwards. BATON_HAVE_* come from the Makefile,
+ * which looks into the kernel's own headers.
+ */
+#ifndef BATON_COMPAT_H
+#define BATON_COMPAT_H
+
+#include <linux/vdpa.h>
+
+#ifdef BATON_HAVE_VIRTIO_MAP
+/* The operation that says how a queue is mapped, and what it returns. */
+#define baton_compat_get_vq_map get_vq_map
+#define baton_compat_vq_map union virtio_map
+
+#define baton_compat_alloc_device(parent, config, ngroups, nas, size, name) \
+	__vdpa_alloc_device(parent, config, NULL, ngroups, nas, size, name, false)
+
+static inline union virtio_map baton_compat_map_by(struct device *dev)
+{
+	return (union virtio_map) { .dma_dev = dev };
+}
+
+static inline void baton_compat_set_dma_dev(struct vdpa_device *vdev, struct device *dev)
+{
+	vdev->vmap.dma_dev = dev;
+}
+#else
+#define baton_compat_get_vq_map get_vq_dma_dev
+#define baton_compat_vq_map struct device *
+
+#define baton_compat_alloc_device(parent, config, ngroups, nas, size, name) \
+	__vdpa_alloc_device(parent, config, ngroups, nas, size, name, false)
+
+static inline struct device *baton_compat_map_by(struct device *dev)
+{
+	return dev;
+}
+
+static inline void baton_compat_set_dma_dev(struct vdpa_device *vdev, struct device *dev)
+{
+	vdev->dma_dev = dev;
+}
+#endif
+
+#endif /* BATON_COMPAT_H */

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A function comes, is reset by others, and goes.
+ */
+#include <linux/device.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+
+#include "core.h"
+#include "features.h"
+#include "trace.h"
+
+/**
+ * baton_function_refuse() - say no, where the administrator will look
+ * @b: the function
+ * @fmt: why: what was got, what the limit is, what to do
+ *
+ * The reason goes to the log (rate-limited for each function, since users can
+ * provoke it), to the trace, and to sysfs as last_refusal.
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_function_refuse(struct baton *b, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(b->reason, sizeof(b->reason), fmt, args);
+	va_end(args);
+
+	if (__ratelimit(&b->log_limit))
+		dev_warn(b->fn->dev, "%s\n", b->reason);
+	trace_baton_refuse(b->fn->dev, b->reason);
+}
+
+static u32 config_read(void *ctx, unsigned int offset, unsigned int width)
+{
+	struct baton_function *fn = ctx;
+
+	return fn->ops->read_config(fn, offset, width);
+}
+
+static void config_write(void *ctx, unsigned int offset, unsigned int width, u32 value)
+{
+	struct baton_function *fn = ctx;
+
+	fn->ops->write_config(fn, offset, width, value);
+}
+
+static u8 config_generation(void *ctx)
+{
+	struct baton_function *fn = ctx;
+
+	return fn->ops->get_generation(fn);
+}
+
+/*
+ * What the function offers and how many queues it has. Some devices show all
+ * of their queues only once the features for them are negotiated (QEMU's net:
+ * MQ), so negotiate everything once, look, and reset again.
+ */
+static int learn(struct baton *b)
+{
+	struct baton_function *fn = b->fn;
+	const struct baton_function_ops *ops = fn->ops;
+	u8 status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
+	int err;
+	u16 i;
+
+	ops->set_status(fn, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	ops->set_status(fn, status);
+	b->hw_features = ops->get_features(fn);
+	if (!(b->hw_features & BIT_ULL(VIRTIO_F_VERSION_1))) {
+		dev_err(fn->dev, "offers features %#llx without VERSION_1: legacy devices are not supported\n",
+			b->hw_features);
+		return -EOPNOTSUPP;
+	}
+	ops->set_features(fn, baton_features_offer(b->hw_features, BATON_NONE));
+	ops->set_status(fn, status | VIRTIO_CONFIG_S_FEATURES_OK);
+	if (!(ops->get_status(fn) & VIRTIO_CONFIG_S_FEATURES_OK))
+		dev_warn(fn->dev, "refuses its own features %#llx taken together; some queues may not show\n",
+			 b->hw_features);
+
+	err = ops->find_queues(fn);
+	if (err)
+		return err;
+	for (i = 0; i < fn->nr_queues; i++)
+		b->queue_max = max(b->queue_max, fn->queue_max[i]);
+	if (!b->queue_max) {
+		dev_err(fn->dev, "has no queues\n");
+		return -ENODEV;
+	}
+
+	b->config.class = baton_class_find(fn->device_id);
+	b->config.features = b->hw_features;
+	b->config.mapped = fn->config_len;
+	b->config.read = config_read;
+	b->config.write = config_write;
+	b->config.generation = config_generation;
+	b->config.ctx = fn;
+
+	return baton_handover_quiesce(b);
+}
+
+static void destroy(struct baton *b)
+{
+	mutex_destroy(&b->lock);
+	lockdep_unregister_key(&b->lock_key);
+	kfree(b);
+}
+
+/**
+ * baton_function_register() - present a function on the vDPA bus
+ * @fn: the function; must stay until baton_function_unregister()
+ *
+ * Resets the function, takes its DMA away (empty IOMMU domain, bus mastering
+ * off) and registers a management device for it.
+ *
+ * Context: may sleep; from the function driver's probe.
+ * Return: 0 or a negative errno, the reason being in the log; no operation of
+ * @fn is called any more then, but what find_queues allocated is still there.
+ */
+int baton_function_register(struct baton_function *fn)
+{
+	struct baton *b;
+	int err;
+
+	b = kzalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return -ENOMEM;
+	b->fn = fn;
+	/* A bus reset locks all functions behind a bridge, in bus order. */
+	lockdep_register_key(&b->lock_key);
+	__mutex_init(&b->lock, "baton->lock", &b->lock_key);
+	ratelimit_state_init(&b->log_limit, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);
+	baton_owner_init(&b->owner);
+
+	err = baton_dma_init(b);
+	if (err)
+		goto err_free;
+
+	mutex_lock(&b->lock);
+	err = baton_handover_event(b, BATON_EV_REVIVE);
+	if (!err) {
+		err = learn(b);
+		if (err)
+			baton_handover_event(b, BATON_EV_DRAIN);
+	}
+	fn->baton = b;
+	mutex_unlock(&b->lock);
+	if (err)
+		goto err_dma;
+
+	err = baton_mgmt_register(b);
+	if (err)
+		goto err_dma;
+
+	dev_info(fn->dev, "virtio %s function, %u queues of up to %u entries, features %#llx, %s\n",
+		 b->config.class ? b->config.class->name : "?", fn->nr_queues, b->queue_max,
+		 b->hw_features, b->dma.isolated ? "isolated by the IOMMU" : "not isolated");
+
+	return 0;
+
+err_dma:
+	fn->baton = NULL;
+	baton_dma_uninit(b);
+err_free:
+	destroy(b);
+	return err;
+}
+EXPORT_SYMBOL_GPL(baton_function_register);
+
+/**
+ * baton_function_unregister() - take a function off the vDPA bus
+ * @fn: the function
+ *
+ * Deletes its vDPA device, which waits until a user has closed it. Afterwards
+ * the function is reset, without bus mastering, and back in the IOMMU domain
+ * that it had before.
+ *
+ * Context: may sleep; from the function driver's remove.
+ */
+void baton_function_unregister(struct baton_function *fn)
+{
+	struct baton *b = fn->baton;
+
+	/* Unplugged: its owner must not wait for what will never come. */
+	mutex_lock(&b->lock);
+	if (!fn->ops->present(fn))
+		baton_handover_event(b, BATON_EV_LOSE);
+	mutex_unlock(&b->lock);
+
+	baton_mgmt_unregister(b);
+
+	mutex_lock(&b->lock);
+	baton_handover_event(b, BATON_EV_DRAIN);
+	mutex_unlock(&b->lock);
+
+	baton_dma_uninit(b);
+	fn->baton = NULL;
+	destroy(b);
+}
+EXPORT_SYMBOL_GPL(baton_function_unregister);
+
+/**
+ * baton_function_shutdown() - the system is going down
+ * @fn: the function
+ *
+ * Stops its DMA for good, so that the next kernel (kexec) finds its memory
+ * untouched, whatever processes still run now.
+ *
+ * Context: may sleep.
+ */
+void baton_function_shutdown(struct baton_function *fn)
+{
+	struct baton *b = fn->baton;
+
+	mutex_lock(&b->lock);
+	baton_handover_event(b, BATON_EV_DRAIN);
+	/* Trusted with nothing, as before probe. */
+	baton_owner_init(&b->owner);
+	mutex_unlock(&b->lock);
+}
+EXPORT_SYMBOL_GPL(baton_function_shutdown);
+
+/**
+ * baton_function_reset_prepare() - somebody else is about to reset the function
+ * @fn: the function
+ *
+ * The owner, if there is one, loses the function but not yet the ownership: it
+ * is told in baton_function_reset_done() and has to reset.
+ *
+ * Context: may sleep. Holds off every operation on the function until
+ * baton_function_reset_done(), which must follow in the same context.
+ */
+void baton_function_reset_prepare(struct baton_function *fn)
+{
+	struct baton *b = fn->baton;
+	struct baton_vdpa *bv;
+
+	mutex_lock(&b->lock);
+	bv = b->bv;
+	baton_handover_event(b, BATON_EV_LOSE);
+	if (bv && bv->status & VIRTIO_CONFIG_S_FEATURES_OK)
+		bv->needs_reset = true;
+}
+EXPORT_SYMBOL_GPL(baton_function_reset_prepare);
+
+/**
+ * baton_function_reset_done() - somebody else has reset the function
+ * @fn: the function
+ *
+ * A broken function that now answers the reset handshake is whole again.
+ *
+ * Context: may sleep; after baton_function_reset_prepare().
+ */
+void baton_function_reset_done(struct baton_function *fn)
+{
+	struct baton *b = fn->baton;
+	struct baton_vdpa *bv = b->bv;
+
+	b->hw_status = 0;
+	if (b->owner.state == BATON_BROKEN && !baton_handover_event(b, BATON_EV_REVIVE))
+		dev_info(fn->dev, "answers again after a reset: no longer broken\n");
+	/* A consumer that has reset since may be gone, and its callback with it. */
+	if (bv && bv->needs_reset && bv->status & VIRTIO_CONFIG_S_FEATURES_OK) {
+		dev_warn(fn->dev, "was reset while the %s owned it: the owner has to reset as well\n",
+			 baton_owner_party_name(b->owner.owner));
+		baton_irq_config(bv);
+	}
+	mutex_unlock(&b->lock);
+}
+EXPORT_SYMBOL_GPL(baton_function_reset_done);

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Network functions: the control commands of virtio 1.2, 5.1.6.5, and which of
+ * them an owner may give.
+ *
+ * A command is judged on a copy that nobody else can change. What is not in the
+ * table is refused, not passed on: the hardware may know commands that nobody
+ * here has thought about.
+ */
+#include <linux/string.h>
+#include <linux/types.h>
+
+#include "le.h"
+#include "net.h"
+
+#define BIT64(nr) (1ULL << (nr))
+#define NR_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* virtio 1.2, 5.1.3: feature bits */
+#define F_CTRL_GUEST_OFFLOADS	BIT64(2)
+#define F_CTRL_VQ		BIT64(17)
+#define F_CTRL_RX		BIT64(18)
+#define F_CTRL_VLAN		BIT64(19)
+#define F_CTRL_RX_EXTRA		BIT64(20)
+#define F_GUEST_ANNOUNCE	BIT64(21)
+#define F_MQ			BIT64(22)
+#define F_CTRL_MAC_ADDR		BIT64(23)
+#define F_DEVICE_STATS		BIT64(50)
+#define F_VQ_NOTF_COAL		BIT64(52)
+#define F_NOTF_COAL		BIT64(53)
+#define F_HASH_REPORT		BIT64(57)
+#define F_RSS			BIT64(60)
+#define F_RING_PACKED		BIT64(34)
+
+/* 5.1.6.5: classes and commands */
+enum {
+	RX = 0, MAC = 1, VLAN = 2, ANNOUNCE = 3, MQ = 4, OFFLOADS = 5, COAL = 6,
+};
+
+#define RX_PROMISC	0
+#define RX_ALLMULTI	1
+#define RX_ALLUNI	2
+#define RX_NOBCAST	5
+#define MAC_TABLE_SET	0
+#define MAC_ADDR_SET	1
+#define MQ_PAIRS_SET	0
+#define MQ_RSS_CONFIG	1
+#define MQ_HASH_CONFIG	2
+#define COAL_VQ_SET	2
+#define COAL_VQ_GET	3
+
+/* 5.1.4: offsets in the configuration space */
+#define CONFIG_MAC	0
+#define CONFIG_PAIRS	8
+#define CONFIG_MTU	10
+
+#define HEADER_LEN	2
+#define COAL_VQ_LEN	12	/* vq index, reserved, two 32-bit parameters */
+
+static bool own_mac(const struct baton_net *n, const u8 *mac)
+{
+	return n->may & BATON_MAY_MAC || !memcmp(mac, n->mac, sizeof(n->mac));
+}
+
+typedef enum baton_command_verdict check_fn(const struct baton_net *n, u8 cmd, const u8 *data,
+					    size_t len);
+
+static enum baton_command_verdict check_rx(const struct baton_net *n, u8 cmd, const u8 *data,
+					   size_t len)
+{
+	u32 needs = 0;
+
+	if (cmd == RX_PROMISC || cmd == RX_ALLUNI)
+		needs = BATON_MAY_PROMISC;
+	else if (cmd == RX_ALLMULTI)
+		needs = BATON_MAY_ALLMULTI;
+
+	return data[0] && needs & ~n->may ? BATON_COMMAND_POLICY : BATON_COMMAND_FORWARD;
+}
+
+/*
+ * Two tables, unicast and multicast, each with the number of its entries first.
+ * Hardware may not care which of them an address is in: neither must we.
+ */
+static enum baton_command_verdict check_table(const struct baton_net *n, u8 cmd, const u8 *data,
+					      size_t len)
+{
+	u32 entries, i;
+	const u8 *mac;
+	size_t at = 0;
+	int table;
+
+	for (table = 0; table < 2; table++) {
+		if (len - at < 4)
+			return BATON_COMMAND_MALFORMED;
+		entries = baton_le_get(data + at, 4);
+		at += 4;
+		if (entries > (len - at) / 6)
+			return BATON_COMMAND_MALFORMED;
+		for (i = 0; i < entries; i++) {
+			mac = data + at + 6 * i;
+			if (!(table == 1 && mac[0] & 1) && !own_mac(n, mac))
+				return BATON_COMMAND_POLICY;
+		}
+		at += 6 * (size_t)entries;
+	}
+
+	return at == len ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+}
+
+static enum baton_command_verdict check_mac(const struct baton_net *n, u8 cmd, const u8 *data,
+					    size_t len)
+{
+	/* A group address is nobody's own. */
+	if (data[0] & 1)
+		return BATON_COMMAND_MALFORMED;
+	return own_mac(n, data) ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
+}
+
+static enum baton_command_verdict check_vlan(const struct baton_net *n, u8 cmd, const u8 *data,
+					     size_t len)
+{
+	u32 id = baton_le_get(data, 2);
+
+	if (id > 4095)
+		return BATON_COMMAND_MALFORMED;
+	/* 0 is no VLAN but a priority; Linux adds it whenever a netdev comes up. */
+	return !id || n->may & BATON_MAY_VLAN ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
+}
+
+static enum baton_command_verdict check_pairs(const struct baton_net *n, u8 cmd, const u8 *data,
+					      size_t len)
+{
+	u32 pairs = baton_le_get(data, 2);
+
+	if (!pairs)
+		return BATON_COMMAND_MALFORMED;
+	return pairs <= n->pairs ? BATON_COMMAND_FORWARD : BATON_COMMAND_LIMIT;
+}
+
+/* Hash types, mask, queue of the rest, table, number of transmit queues, key. */
+static enum baton_command_verdict check_rss(const struct baton_net *n, u8 cmd, const u8 *data,
+					    size_t len)
+{
+	u32 entries, i, key;
+	size_t at = 8;
+
+	if (len < at)
+		return BATON_COMMAND_MALFORMED;
+	entries = baton_le_get(data + 4, 2) + 1;
+	if (entries > (len - at) / 2)
+		return BATON_COMMAND_MALFORMED;
+	if (baton_le_get(data + 6, 2) >= n->pairs)
+		return BATON_COMMAND_LIMIT;
+	for (i = 0; i < entries; i++, at += 2)
+		if (baton_le_get(data + at, 2) >= n->pairs)
+			return BATON_COMMAND_LIMIT;
+	if (len - at < 3)
+		return BATON_COMMAND_MALFORMED;
+	if (baton_le_get(data + at, 2) > n->pairs)
+		return BATON_COMMAND_LIMIT;
+	key = data[at + 2];
+
+	return len - at - 3 == key ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+}
+
+/* Hash types, four reserved words, key. */
+static enum baton_command_verdict check_hash(const struct baton_net *n, u8 cmd, const u8 *data,
+					     size_t len)
+{
+	return len >= 13 && len - 13 == data[12] ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+}
+
+static enum baton_command_verdict check_coal_vq(const struct baton_net *n, u8 cmd, const u8 *data,
+						size_t len)
+{
+	return baton_le_get(data, 2) < 2u * n->pairs ? BATON_COMMAND_FORWARD : BATON_COMMAND_LIMIT;
+}
+
+/*
+ * len: of the data, 0: the check, if there is one, knows; reply: bytes that the device adds to its
+ * answer.
+ */
+static const struct command {
+	u8 class, first, last;
+	u16 len;
+	u8 reply;
+	u64 feature;
+	check_fn *check;
+} commands[] = {
+	{ RX, RX_PROMISC, RX_ALLMULTI, 1, 0, F_CTRL_RX, check_rx },
+	{ RX, RX_ALLUNI, RX_NOBCAST, 1, 0, F_CTRL_RX_EXTRA, check_rx },
+	{ MAC, MAC_TABLE_SET, MAC_TABLE_SET, 0, 0, F_CTRL_RX, check_table },
+	{ MAC, MAC_ADDR_SET, MAC_ADDR_SET, 6, 0, F_CTRL_MAC_ADDR, check_mac },
+	{ VLAN, 0, 1, 2, 0, F_CTRL_VLAN, check_vlan },
+	{ ANNOUNCE, 0, 0, 0, 0, F_GUEST_ANNOUNCE, NULL },
+	{ MQ, MQ_PAIRS_SET, MQ_PAIRS_SET, 2, 0, F_MQ, check_pairs },
+	{ MQ, MQ_RSS_CONFIG, MQ_RSS_CONFIG, 0, 0, F_RSS, check_rss },
+	{ MQ, MQ_HASH_CONFIG, MQ_HASH_CONFIG, 0, 0, F_HASH_REPORT, check_hash },
+	{ OFFLOADS, 0, 0, 8, 0, F_CTRL_GUEST_OFFLOADS, NULL },
+	{ COAL, 0, 1, 8, 0, F_NOTF_COAL, NULL },
+	{ COAL, COAL_VQ_SET, COAL_VQ_SET, COAL_VQ_LEN, 0, F_VQ_NOTF_COAL, check_coal_vq },
+	{ COAL, COAL_VQ_GET, COAL_VQ_GET, 4, 8, F_VQ_NOTF_COAL, check_coal_vq },
+};
+
+/**
+ * baton_net_command() - may the owner give this command?
+ * @n: the network function
+ * @cmd: the command, header first
+ * @len: its length
+ * @reply_len: how many bytes the device answers with, the first being the ack
+ *
+ * Return: %BATON_COMMAND_FORWARD, or why not.
+ */
+enum baton_command_verdict baton_net_command(const struct baton_net *n, const u8 *cmd, size_t len,
+					     size_t *reply_len)
+{
+	const struct command *c;
+	size_t data_len, i;
+
+	*reply_len = 1;
+	if (len < HEADER_LEN)
+		return BATON_COMMAND_MALFORMED;
+	data_len = len - HEADER_LEN;
+
+	for (i = 0; i < NR_OF(commands); i++) {
+		c = &commands[i];
+		if (cmd[0] != c->class || cmd[1] < c->first || cmd[1] > c->last)
+			continue;
+		if (!(n->features & c->feature))
+			return BATON_COMMAND_UNKNOWN;
+		if ((c->len || !c->check) && data_len != c->len)
+			return BATON_COMMAND_MALFORMED;
+		*reply_len += c->reply;
+		return c->check ? c->check(n, cmd[1], cmd + HEADER_LEN, data_len) :
+				  BATON_COMMAND_FORWARD;
+	}
+
+	return BATON_COMMAND_UNKNOWN;
+}
+
+/**
+ * baton_net_command_done() - the hardware has carried a command out
+ * @n: the network function
+ * @cmd: the command, as baton_net_command() let it pass
+ * @len: its length
+ */
+void baton_net_command_done(struct baton_net *n, const u8 *cmd, size_t len)
+{
+	if (len == HEADER_LEN + sizeof(n->current_mac) && cmd[0] == MAC && cmd[1] == MAC_ADDR_SET)
+		memcpy(n->current_mac, cmd + HEADER_LEN, sizeof(n->current_mac));
+}
+
+/**
+ * baton_net_carried() - what can be offered together
+ * @features: what could be offered
+ *
+ * Control queues are served as split ones, and a device's queues are either
+ * all split or all packed. What needs commands that are not in the table would
+ * only disappoint.
+ *
+ * Return: the feature bits.
+ */
+u64 baton_net_carried(u64 features)
+{
+	return features & F_CTRL_VQ ? features & ~(F_RING_PACKED | F_DEVICE_STATS) : features;
+}
+
+/**
+ * baton_net_features() - what has to be negotiated with the hardware
+ * @hw_features: what it offers
+ * @owner_features: what the owner took
+ * @may: what the policy allows the owner
+ *
+ * More than the owner took: without these, provisioned values could not be set,
+ * and an owner that may not see everything could see it by taking nothing. Not
+ * so with packed queues, which the administrator has chosen then instead of
+ * CTRL_VQ: the hardware's control queue would have to be a packed one too.
+ *
+ * Return: the feature bits.
+ */
+u64 baton_net_features(u64 hw_features, u64 owner_features, u32 may)
+{
+	u64 ours = F_CTRL_VQ | F_CTRL_RX | F_CTRL_MAC_ADDR;
+
+	if (!(hw_features & F_CTRL_VQ) || owner_features & F_RING_PACKED)
+		return owner_features;
+	/* Once negotiated, all VLANs are filtered out but those that were added. */
+	if (!(may & BATON_MAY_VLAN))
+		ours |= F_CTRL_VLAN;
+
+	return owner_features | (hw_features & ours);
+}
+
+static size_t make_command(u8 *cmd, u8 class, u8 number, const u8 *data, size_t len)
+{
+	cmd[0] = class;
+	cmd[1] = number;
+	memcpy(cmd + HEADER_LEN, data, len);
+
+	return HEADER_LEN + len;
+}
+
+/**
+ * baton_net_restore() - what a new owner's function has to be told first
+ * @n: the network function
+ * @nth: which of the commands, from 0 on
+ * @hw_features: what was negotiated with the hardware
+ * @cmd: where to put it, with room for 16 bytes
+ *
+ * A device is promiscuous until told otherwise (5.1.6.5.1). An owner that does
+ * not filter for itself still gets its multicast.
+ *
+ * Return: the length of the command; 0 if there are no more.
+ */
+size_t baton_net_restore(const struct baton_net *n, unsigned int nth, u64 hw_features, u8 *cmd)
+{
+	const u8 off = 0, on = 1;
+
+	if (!(hw_features & F_CTRL_VQ))
+		return 0;
+	if (n->has_mac && hw_features & F_CTRL_MAC_ADDR && nth-- == 0)
+		return make_command(cmd, MAC, MAC_ADDR_SET, n->mac, sizeof(n->mac));
+	if (!(n->may & BATON_MAY_PROMISC) && hw_features & F_CTRL_RX) {
+		if (nth-- == 0)
+			return make_command(cmd, RX, RX_PROMISC, &off, 1);
+		if (!(n->features & F_CTRL_RX) && nth-- == 0)
+			return make_command(cmd, RX, RX_ALLMULTI, &on, 1);
+	}
+
+	return 0;
+}
+
+/* Replace what lies in [offset, offset + len) of a field at @at. */
+static void overlay(unsigned int offset, u8 *buf, unsigned int len, unsigned int at,
+		    const u8 *field, unsigned int width)
+{
+	unsigned int i;
+
+	for (i = 0; i < width; i++)
+		if (at + i >= offset && at + i - offset < len)
+			buf[at + i - offset] = field[i];
+}
+
+/**
+ * baton_net_config() - show what was provisioned in the configuration space
+ * @n: the network function
+ * @offset: of @buf in the configuration space
+ * @buf: what was read from the hardware
+ * @len: how many bytes
+ */
+void baton_net_config(const struct baton_net *n, unsigned int offset, u8 *buf, unsigned int len)
+{
+	u8 word[2];
+
+	if (n->has_mac)
+		overlay(offset, buf, len, CONFIG_MAC, n->current_mac, sizeof(n->current_mac));
+	if (n->pairs != n->hw_pairs) {
+		baton_le_put(word, n->pairs, sizeof(word));
+		overlay(offset, buf, len, CONFIG_PAIRS, word, sizeof(word));
+	}
+	if (n->mtu) {
+		baton_le_put(word, n->mtu, sizeof(word));
+		overlay(offset, buf, len, CONFIG_MTU, word, sizeof(word));
+	}
+}
+
+/**
+ * baton_net_control_queue() - which queue is the owner's control queue
+ * @n: the network function
+ * @features: what the owner took, or would take
+ *
+ * Return: its index (virtio 1.2, 5.1.2).
+ */
+u16 baton_net_control_queue(const struct baton_net *n, u64 features)
+{
+	return 2 * (features & (F_MQ | F_RSS) ? n->pairs : 1);
+}
+
+/**
+ * baton_net_hw_control_queue() - which queue is the hardware's control queue
+ * @n: the network function
+ * @hw_features: what was negotiated with the hardware
+ *
+ * Return: its index.
+ */
+u16 baton_net_hw_control_queue(const struct baton_net *n, u64 hw_features)
+{
+	return 2 * (hw_features & (F_MQ | F_RSS) ? n->hw_pairs : 1);
+}

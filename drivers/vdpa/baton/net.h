@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is special about network functions: what can be provisioned, and which
+ * control commands an owner may give. Pure C, as owner.h is.
+ */
+#ifndef BATON_NET_H
+#define BATON_NET_H
+
+#include <linux/types.h>
+
+/* A command with its data: a table of some 1300 addresses fits. */
+#define BATON_COMMAND_MAX	8192
+/* The longest answer: one byte, and coalescing parameters. */
+#define BATON_REPLY_MAX		16
+
+/* What a policy allows its owner. */
+#define BATON_MAY_MAC		1u	/* another MAC address, or several */
+#define BATON_MAY_PROMISC	2u	/* promiscuous mode, and all unicast */
+#define BATON_MAY_ALLMULTI	4u	/* all multicast */
+#define BATON_MAY_VLAN		8u	/* VLANs */
+#define BATON_MAY_ALL		15u
+
+/**
+ * struct baton_net - a network function, as provisioned and as owned
+ * @mac: the address that the administrator gave it
+ * @has_mac: there is one
+ * @pairs: how many queue pairs it may use
+ * @hw_pairs: how many the hardware has
+ * @mtu: its MTU; 0: the hardware's
+ * @features: what the owner took
+ * @may: what the policy allows the owner
+ * @current_mac: the address that the hardware filters for
+ */
+struct baton_net {
+	u8 mac[6];
+	bool has_mac;
+	u16 pairs;
+	u16 hw_pairs;
+	u16 mtu;
+	u64 features;
+	u32 may;
+	u8 current_mac[6];
+};
+
+/**
+ * enum baton_command_verdict - what becomes of a command
+ * @BATON_COMMAND_FORWARD: it goes to the hardware
+ * @BATON_COMMAND_UNKNOWN: nobody knows it, or its feature was not negotiated
+ * @BATON_COMMAND_MALFORMED: its length or its data make no sense
+ * @BATON_COMMAND_LIMIT: it exceeds what was provisioned
+ * @BATON_COMMAND_POLICY: the policy does not allow it
+ */
+enum baton_command_verdict {
+	BATON_COMMAND_FORWARD,
+	BATON_COMMAND_UNKNOWN,
+	BATON_COMMAND_MALFORMED,
+	BATON_COMMAND_LIMIT,
+	BATON_COMMAND_POLICY,
+};
+
+enum baton_command_verdict baton_net_command(const struct baton_net *n, const u8 *cmd, size_t len,
+					     size_t *reply_len);
+void baton_net_command_done(struct baton_net *n, const u8 *cmd, size_t len);
+size_t baton_net_restore(const struct baton_net *n, unsigned int nth, u64 hw_features, u8 *cmd);
+void baton_net_config(const struct baton_net *n, unsigned int offset, u8 *buf, unsigned int len);
+u64 baton_net_carried(u64 features);
+u64 baton_net_features(u64 hw_features, u64 owner_features, u32 may);
+u16 baton_net_control_queue(const struct baton_net *n, u64 features);
+u16 baton_net_hw_control_queue(const struct baton_net *n, u64 hw_features);
+
+#endif /* BATON_NET_H */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who may direct the function's DMA: the state machine, and nothing else.
+ *
+ * This header and owner.c use no kernel API beyond fixed-width types and errno
+ * values: the same files are compiled into baton.ko, into the unit tests and
+ * into the CBMC proofs (selftests/).
+ */
+#ifndef BATON_OWNER_H
+#define BATON_OWNER_H
+
+#include <linux/types.h>
+
+/**
+ * enum baton_party - somebody who can hold the function's DMA
+ * @BATON_NONE: nobody
+ * @BATON_KERNEL: the kernel's virtio drivers, through virtio_vdpa
+ * @BATON_USER: a user-space process, through vhost_vdpa
+ * @BATON_NR_PARTIES: how many there are
+ */
+enum baton_party {
+	BATON_NONE,
+	BATON_KERNEL,
+	BATON_USER,
+	BATON_NR_PARTIES
+};
+
+/**
+ * enum baton_state - where the function stands in a handover
+ * @BATON_BLOCKED: reset; empty domain, bus mastering off, no vectors
+ * @BATON_GRANTING: between the owner's DRIVER_OK and the hardware's
+ * @BATON_KERNEL_OWNS: DRIVER_OK, the kernel's DMA domain is attached
+ * @BATON_USER_OWNS: DRIVER_OK, the user's domain is attached
+ * @BATON_LOST: the function was reset under its owner; bus mastering off
+ * @BATON_DRAINING: the reset handshake and what follows it
+ * @BATON_BROKEN: did not answer reset, nor a function-level reset
+ * @BATON_NR_STATES: how many there are
+ */
+enum baton_state {
+	BATON_BLOCKED,
+	BATON_GRANTING,
+	BATON_KERNEL_OWNS,
+	BATON_USER_OWNS,
+	BATON_LOST,
+	BATON_DRAINING,
+	BATON_BROKEN,
+	BATON_NR_STATES
+};
+
+/**
+ * enum baton_event - what can happen to the state machine
+ * @BATON_EV_BIND_KERNEL: virtio_vdpa is about to be bound
+ * @BATON_EV_BIND_USER: vhost_vdpa is about to be bound
+ * @BATON_EV_UNBIND: the consumer has let go
+ * @BATON_EV_GRANT: the consumer set DRIVER_OK
+ * @BATON_EV_DRAIN: the consumer asked for reset, or the core needs one
+ * @BATON_EV_LOSE: somebody else is about to reset the function
+ * @BATON_EV_REVIVE: somebody else did reset the function; is it well again?
+ * @BATON_NR_EVENTS: how many there are
+ */
+enum baton_event {
+	BATON_EV_BIND_KERNEL,
+	BATON_EV_BIND_USER,
+	BATON_EV_UNBIND,
+	BATON_EV_GRANT,
+	BATON_EV_DRAIN,
+	BATON_EV_LOSE,
+	BATON_EV_REVIVE,
+	BATON_NR_EVENTS
+};
+
+/**
+ * enum baton_step - one thing to be done to the hardware or to the IOMMU
+ * @BATON_STEP_NONE: nothing is left to do
+ * @BATON_STEP_ATTACH: attach the owner's domain
+ * @BATON_STEP_VECTORS: allocate vectors and request interrupts
+ * @BATON_STEP_PROGRAM: write the queues and enable those that are ready
+ * @BATON_STEP_MASTER: bus mastering on
+ * @BATON_STEP_DRIVER_OK: write DRIVER_OK and see that it took
+ * @BATON_STEP_CONTROL: tell the hardware what the administrator provisioned
+ * @BATON_STEP_QUIESCE: write status 0 and wait until it reads 0
+ * @BATON_STEP_UNMASTER: bus mastering off
+ * @BATON_STEP_UNVECTOR: free interrupts and vectors, callbacks synchronised
+ * @BATON_STEP_BLOCK: attach the empty domain
+ * @BATON_STEP_FLR: reset the whole function
+ * @BATON_STEP_VERIFY: the reset handshake once more, after @BATON_STEP_FLR
+ * @BATON_STEP_FORSAKE: bus mastering off and no more than that: the function
+ *			was lost, but its owner has yet to let go
+ * @BATON_NR_STEPS: how many there are
+ *
+ * BATON_STEP_UNMASTER, BATON_STEP_UNVECTOR and BATON_STEP_FORSAKE cannot fail.
+ * Every step from BATON_STEP_QUIESCE on may be asked for where there is
+ * nothing to undo, and must then do nothing.
+ */
+enum baton_step {
+	BATON_STEP_NONE,
+	BATON_STEP_ATTACH,
+	BATON_STEP_VECTORS,
+	BATON_STEP_PROGRAM,
+	BATON_STEP_MASTER,
+	BATON_STEP_DRIVER_OK,
+	BATON_STEP_CONTROL,
+	BATON_STEP_QUIESCE,
+	BATON_STEP_UNMASTER,
+	BATON_STEP_UNVECTOR,
+	BATON_STEP_BLOCK,
+	BATON_STEP_FLR,
+	BATON_STEP_VERIFY,
+	BATON_STEP_FORSAKE,
+	BATON_NR_STEPS
+};
+
+/**
+ * struct baton_owner - the state machine of one function
+ * @state: where the function stands
+ * @consumer: whose vDPA bus driver is bound
+ * @owner: who may direct DMA now; %BATON_NONE in every state but granting,
+ *	   kernel, user, lost and draining
+ * @step: what has to be done next
+ * @user_allowed: whether the function is isolated well enough for a user
+ * @quiesced: the reset handshake of the current drain has ended well
+ * @blocked: the empty domain is attached (or there is no IOMMU to attach to)
+ */
+struct baton_owner {
+	enum baton_state state;
+	enum baton_party consumer;
+	enum baton_party owner;
+	enum baton_step step;
+	bool user_allowed;
+	bool quiesced;
+	bool blocked;
+};
+
+void baton_owner_init(struct baton_owner *o);
+int baton_owner_event(struct baton_owner *o, enum baton_event event);
+void baton_owner_done(struct baton_owner *o, int err);
+bool baton_owner_may_release(const struct baton_owner *o);
+const char *baton_owner_party_name(enum baton_party party);
+const char *baton_owner_state_name(enum baton_state state);
+const char *baton_owner_step_name(enum baton_step step);
+
+#endif /* BATON_OWNER_H */

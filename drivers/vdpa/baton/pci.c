@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The function driver for virtio-pci: PFs and VFs of SmartNICs and DPUs, and
+ * QEMU's devices. Registers are the business of virtio_pci_modern_dev.
+ *
+ * There is no device table: the functions belong to virtio-pci unless somebody
+ * asks for this driver by driver_override.
+ */
+#include <linux/baton.h>
+#include <linux/io.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci_modern.h>
+
+/**
+ * struct baton_pci_queue - what is known of one queue
+ * @doorbell: where to write to
+ * @doorbell_pa: its physical address
+ */
+struct baton_pci_queue {
+	void __iomem *doorbell;
+	resource_size_t doorbell_pa;
+};
+
+/**
+ * struct baton_pci - a virtio-pci function
+ * @fn: what the core sees of it
+ * @mdev: its registers
+ * @saved: PCI configuration space as it was when the function was well
+ * @queues: one entry for each queue
+ * @queue_max: largest size of each queue
+ * @doorbells_end: physical address of the first byte behind all doorbells
+ */
+struct baton_pci {
+	struct baton_function fn;
+	struct virtio_pci_modern_device mdev;
+	struct pci_saved_state *saved;
+	struct baton_pci_queue *queues;
+	u16 *queue_max;
+	resource_size_t doorbells_end;
+};
+
+static struct baton_pci *to_pci(struct baton_function *fn)
+{
+	return container_of(fn, struct baton_pci, fn);
+}
+
+static u64 get_features(struct baton_function *fn)
+{
+	return vp_modern_get_features(&to_pci(fn)->mdev);
+}
+
+static void set_features(struct baton_function *fn, u64 features)
+{
+	vp_modern_set_features(&to_pci(fn)->mdev, features);
+}
+
+static u8 get_status(struct baton_function *fn)
+{
+	return vp_modern_get_status(&to_pci(fn)->mdev);
+}
+
+static void set_status(struct baton_function *fn, u8 status)
+{
+	vp_modern_set_status(&to_pci(fn)->mdev, status);
+}
+
+static void put_queues(struct baton_pci *p)
+{
+	u16 i;
+
+	/* Doorbells that were not mapped all at once were mapped one by one. */
+	if (!p->mdev.notify_base)
+		for (i = 0; p->queues && i < p->fn.nr_queues; i++)
+			if (p->queues[i].doorbell)
+				pci_iounmap(p->mdev.pci_dev, p->queues[i].doorbell);
+	kfree(p->queue_max);
+	kfree(p->queues);
+	p->queue_max = NULL;
+	p->queues = NULL;
+}
+
+/* The end of the region that holds nothing but doorbells (virtio 1.2, 4.1.4.4). */
+static resource_size_t doorbells_end(struct baton_pci *p, u8 cap)
+{
+	struct pci_dev *pdev = p->mdev.pci_dev;
+	u32 offset, length;
+	u8 bar;
+
+	if (!cap)
+		return p->mdev.notify_pa + p->mdev.notify_len;
+
+	pci_read_config_byte(pdev, cap + offsetof(struct virtio_pci_cap, bar), &bar);
+	pci_read_config_dword(pdev, cap + offsetof(struct virtio_pci_cap, offset), &offset);
+	pci_read_config_dword(pdev, cap + offsetof(struct virtio_pci_cap, length), &length);
+	if (bar >= PCI_STD_NUM_BARS)
+		return 0;
+
+	return pci_resource_start(pdev, bar) + offset + length;
+}
+
+static int find_queues(struct baton_function *fn)
+{
+	struct baton_pci *p = to_pci(fn);
+	struct baton_pci_queue *q;
+	u16 i;
+
+	fn->nr_queues = vp_modern_get_num_queues(&p->mdev);
+	p->queues = kcalloc(fn->nr_queues, sizeof(*p->queues), GFP_KERNEL);
+	p->queue_max = kcalloc(fn->nr_queues, sizeof(*p->queue_max), GFP_KERNEL);
+	if (!p->queues || !p->queue_max)
+		return -ENOMEM;
+	fn->queue_max = p->queue_max;
+	p->doorbells_end = doorbells_end(p, p->mdev.notify_map_cap);
+
+	for (i = 0; i < fn->nr_queues; i++) {
+		q = &p->queues[i];
+		p->queue_max[i] = vp_modern_get_queue_size(&p->mdev, i);
+		if (!p->queue_max[i])
+			continue;
+		q->doorbell = vp_modern_map_vq_notify(&p->mdev, i, &q->doorbell_pa);
+		if (!q->doorbell) {
+			dev_err(fn->dev, "cannot map the doorbell of queue %u\n", i);
+			return -EINVAL;
+		}
+	}
+
+	return 0;
+}
+
+static int setup_queue(struct baton_function *fn, u16 idx, const struct baton_queue_config *cfg)
+{
+	struct virtio_pci_modern_device *mdev = &to_pci(fn)->mdev;
+
+	vp_modern_set_queue_size(mdev, idx, cfg->size);
+	vp_modern_queue_address(mdev, idx, cfg->desc, cfg->driver, cfg->device);
+	if (vp_modern_queue_vector(mdev, idx, cfg->vector) != cfg->vector)
+		return -EBUSY;
+	vp_modern_set_queue_enable(mdev, idx, true);
+	if (!vp_modern_get_queue_enable(mdev, idx))
+		return -EIO;
+
+	return 0;
+}
+
+static void kick(struct baton_function *fn, u16 idx)
+{
+	vp_iowrite16(idx, to_pci(fn)->queues[idx].doorbell);
+}
+
+static void kick_data(struct baton_function *fn, u32 data)
+{
+	vp_iowrite32(data, to_pci(fn)->queues[data & 0xffff].doorbell);
+}
+
+static struct baton_doorbell get_doorbell(struct baton_function *fn, u16 idx)
+{
+	struct baton_pci *p = to_pci(fn);
+	resource_size_t page = p->queues[idx].doorbell_pa;
+	u16 i;
+
+	/*
+	 * What shares the page with the doorbell would be the user's to write
+	 * as well. Where doorbells are a page or more apart, and the page lies
+	 * within their region, only another queue with the same offset can.
+	 */
+	if (!p->queues[idx].doorbell || !PAGE_ALIGNED(page) ||
+	    p->mdev.notify_offset_multiplier < PAGE_SIZE ||
+	    page + PAGE_SIZE > p->doorbells_end)
+		return (struct baton_doorbell) {};
+	for (i = 0; i < fn->nr_queues; i++)
+		if (i != idx && p->queues[i].doorbell_pa == page)
+			return (struct baton_doorbell) {};
+
+	return (struct baton_doorbell) { .addr = page, .size = PAGE_SIZE };
+}
+
+static u32 read_config(struct baton_function *fn, unsigned int offset, unsigned int width)
+{
+	void __iomem *addr = to_pci(fn)->mdev.device + offset;
+
+	switch (width) {
+	case 1:
+		return vp_ioread8(addr);
+	case 2:
+		return vp_ioread16(addr);
+	default:
+		return vp_ioread32(addr);
+	}
+}
+
+static void write_config(struct baton_function *fn, unsigned int offset, unsigned int width,
+			 u32 value)
+{
+	void __iomem *addr = to_pci(fn)->mdev.device + offset;
+
+	switch (width) {
+	case 1:
+		vp_iowrite8(value, addr);
+		break;
+	case 2:
+		vp_iowrite16(value, addr);
+		break;
+	default:
+		vp_iowrite32(value, addr);
+		break;
+	}
+}
+
+static u8 get_generation(struct baton_function *fn)
+{
+	return vp_modern_generation(&to_pci(fn)->mdev);
+}
+
+static int alloc_vectors(struct baton_function *fn, unsigned int want)
+{
+	return pci_alloc_irq_vectors(to_pci(fn)->mdev.pci_dev, 1, want, PCI_IRQ_MSIX);
+}
+
+static void free_vectors(struct baton_function *fn)
+{
+	pci_free_irq_vectors(to_pci(fn)->mdev.pci_dev);
+}
+
+static int vector_irq(struct baton_function *fn, unsigned int vector)
+{
+	return pci_irq_vector(to_pci(fn)->mdev.pci_dev, vector);
+}
+
+static int set_config_vector(struct baton_function *fn, u16 vector)
+{
+	return vp_modern_config_vector(&to_pci(fn)->mdev, vector) == vector ? 0 : -EBUSY;
+}
+
+static void set_master(struct baton_function *fn, bool on)
+{
+	struct pci_dev *pdev = to_pci(fn)->mdev.pci_dev;
+
+	if (on)
+		pci_set_master(pdev);
+	else
+		pci_clear_master(pdev);
+}
+
+static int reset(struct baton_function *fn)
+{
+	struct baton_pci *p = to_pci(fn);
+	struct pci_dev *pdev = p->mdev.pci_dev;
+	int err;
+
+	/*
+	 * Not pci_reset_function(): it takes the device lock, which remove
+	 * holds while it waits for the consumer that may have called us, and
+	 * it would call our own reset_prepare. The core's mutex keeps resets
+	 * from sysfs away; all that is left to hold off is configuration
+	 * access from user space. If somebody else has done so, that is a
+	 * reset from sysfs waiting for that mutex: leave the function to it.
+	 */
+	if (!pci_cfg_access_trylock(pdev))
+		return -EBUSY;
+	err = pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
+	if (!err) {
+		err = pci_load_saved_state(pdev, p->saved);
+		pci_restore_state(pdev);
+	}
+	pci_cfg_access_unlock(pdev);
+
+	return err;
+}
+
+static bool present(struct baton_function *fn)
+{
+	return pci_device_is_present(to_pci(fn)->mdev.pci_dev);
+}
+
+static const struct baton_function_ops pci_ops = {
+	.get_features		= get_features,
+	.set_features		= set_features,
+	.get_status		= get_status,
+	.set_status		= set_status,
+	.find_queues		= find_queues,
+	.setup_queue		= setup_queue,
+	.kick			= kick,
+	.kick_data		= kick_data,
+	.get_doorbell		= get_doorbell,
+	.read_config		= read_config,
+	.write_config		= write_config,
+	.get_generation		= get_generation,
+	.alloc_vectors		= alloc_vectors,
+	.free_vectors		= free_vectors,
+	.vector_irq		= vector_irq,
+	.set_config_vector	= set_config_vector,
+	.set_master		= set_master,
+	.reset			= reset,
+	.present		= present,
+};
+
+static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct baton_pci *p;
+	int err;
+
+	p = kzalloc(sizeof(*p), GFP_KERNEL);
+	if (!p)
+		return -ENOMEM;
+
+	err = pci_enable_device(pdev);
+	if (err)
+		goto err_free;
+	/*
+	 * Firmware may have left it on. No-snoop writes would not be coherent,
+	 * whatever the IOMMU promises.
+	 */
+	pci_clear_master(pdev);
+	pcie_capability_clear_word(pdev, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_NOSNOOP_EN);
+
+	p->mdev.pci_dev = pdev;
+	err = vp_modern_probe(&p->mdev);
+	if (err) {
+		dev_err(&pdev->dev, "%04x:%04x is not a modern virtio function: %pe\n",
+			pdev->vendor, pdev->device, ERR_PTR(err));
+		goto err_disable;
+	}
+
+	err = pci_save_state(pdev);
+	if (err)
+		goto err_modern;
+	p->saved = pci_store_saved_state(pdev);
+	if (!p->saved) {
+		err = -ENOMEM;
+		goto err_modern;
+	}
+
+	p->fn.dev = &pdev->dev;
+	p->fn.ops = &pci_ops;
+	p->fn.device_id = p->mdev.id.device;
+	p->fn.vendor_id = p->mdev.id.vendor;
+	p->fn.config_len = p->mdev.device_len;
+	pci_set_drvdata(pdev, p);
+	err = baton_function_register(&p->fn);
+	if (err)
+		goto err_queues;
+
+	return 0;
+
+err_queues:
+	pci_set_drvdata(pdev, NULL);
+	put_queues(p);
+	kfree(p->saved);
+err_modern:
+	vp_modern_remove(&p->mdev);
+err_disable:
+	pci_disable_device(pdev);
+err_free:
+	kfree(p);
+	return err;
+}
+
+static void remove(struct pci_dev *pdev)
+{
+	struct baton_pci *p = pci_get_drvdata(pdev);
+
+	baton_function_unregister(&p->fn);
+	pci_set_drvdata(pdev, NULL);
+	put_queues(p);
+	kfree(p->saved);
+	vp_modern_remove(&p->mdev);
+	pci_disable_device(pdev);
+	kfree(p);
+}
+
+static void shutdown(struct pci_dev *pdev)
+{
+	struct baton_pci *p = pci_get_drvdata(pdev);
+
+	baton_function_shutdown(&p->fn);
+}
+
+static void reset_prepare(struct pci_dev *pdev)
+{
+	struct baton_pci *p = pci_get_drvdata(pdev);
+
+	baton_function_reset_prepare(&p->fn);
+}
+
+static void reset_done(struct pci_dev *pdev)
+{
+	struct baton_pci *p = pci_get_drvdata(pdev);
+
+	baton_function_reset_done(&p->fn);
+}
+
+static const struct pci_error_handlers err_handler = {
+	.reset_prepare	= reset_prepare,
+	.reset_done	= reset_done,
+};
+
+static struct pci_driver baton_pci_driver = {
+	.name		= "baton_pci",
+	.probe		= probe,
+	.remove		= remove,
+	.shutdown	= shutdown,
+	.err_handler	= &err_handler,
+};
+module_pci_driver(baton_pci_driver);
+
+MODULE_DESCRIPTION("virtio-pci functions for baton");
+MODULE_LICENSE("GPL");

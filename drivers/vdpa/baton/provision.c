@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Provisioning: what the administrator fixes with "vdpa dev add", and changes
+ * with "vdpa dev set".
+ *
+ * "vdpa dev add" has nowhere to put a message: each refusal leaves one line in
+ * the log with what was got, what the limit is and what to do. Integrators try
+ * attributes and leave out those that fail with -EOPNOTSUPP: that is what a
+ * value gets that this function cannot have, but another could.
+ */
+#include <linux/etherdevice.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <uapi/linux/vdpa.h>
+
+#include "core.h"
+#include "features.h"
+
+#define HAS(config, attr) ((config)->mask & BIT_ULL(VDPA_ATTR_DEV_##attr))
+
+static int provision_features(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
+{
+	u64 available = bv->b->mgmt.supported_features;
+	u64 wanted = config->device_features;
+	const char *why;
+
+	if (!HAS(config, FEATURES)) {
+		bv->provisioned = available;
+		bv->by_default = true;
+		return 0;
+	}
+
+	why = baton_features_check(available, wanted);
+	if (!why && bv->b->fn->device_id == VIRTIO_ID_NET && baton_net_carried(wanted) != wanted)
+		why = "hold CTRL_VQ (17) and RING_PACKED (34) or DEVICE_STATS (50): leave one out";
+	if (why) {
+		baton_function_refuse(bv->b,
+				      "dev add refused: device_features %#llx %s (available: %#llx)",
+				      wanted, why, available);
+		return -EINVAL;
+	}
+	bv->provisioned = wanted;
+
+	return 0;
+}
+
+/* Can the hardware be told which MAC address it has? */
+static bool can_set_mac(const struct baton_vdpa *bv)
+{
+	u64 needed = BIT_ULL(VIRTIO_NET_F_MAC) | BIT_ULL(VIRTIO_NET_F_CTRL_VQ) |
+		     BIT_ULL(VIRTIO_NET_F_CTRL_MAC_ADDR);
+
+	/* With packed queues there is no control queue: see baton_net_features(). */
+	if (baton_net_carried(bv->provisioned) & BIT_ULL(VIRTIO_F_RING_PACKED))
+		return false;
+
+	return (bv->b->hw_features & needed) == needed;
+}
+
+static int provision_mac(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
+{
+	const u8 *mac = config->net.mac;
+	struct baton *b = bv->b;
+
+	if (!HAS(config, NET_CFG_MACADDR) || ether_addr_equal(mac, bv->net.mac))
+		return 0;
+	if (!is_valid_ether_addr(mac)) {
+		baton_function_refuse(b, "mac %pM refused: not the address of one device", mac);
+		return -EINVAL;
+	}
+	if (!can_set_mac(bv)) {
+		baton_function_refuse(b,
+				      "mac %pM refused: this function cannot change its own, %pM",
+				      mac, bv->net.mac);
+		return -EOPNOTSUPP;
+	}
+	ether_addr_copy(bv->net.mac, mac);
+
+	return 0;
+}
+
+static int provision_mtu(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config,
+			 u16 hw_mtu)
+{
+	u16 mtu = config->net.mtu;
+	struct baton *b = bv->b;
+
+	if (!HAS(config, NET_CFG_MTU))
+		return 0;
+	if (!(b->hw_features & BIT_ULL(VIRTIO_NET_F_MTU))) {
+		baton_function_refuse(b,
+				      "mtu %u refused: this function does not offer MTU (bit 3); leave mtu out",
+				      mtu);
+		return -EOPNOTSUPP;
+	}
+	if (mtu < ETH_MIN_MTU || mtu > hw_mtu) {
+		baton_function_refuse(b, "mtu %u refused: this function does %u to %u", mtu,
+				      ETH_MIN_MTU, hw_mtu);
+		return -EINVAL;
+	}
+	bv->net.mtu = mtu;
+
+	return 0;
+}
+
+static int provision_pairs(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config,
+			   u16 hw_pairs)
+{
+	u64 multi = BIT_ULL(VIRTIO_NET_F_MQ) | BIT_ULL(VIRTIO_NET_F_RSS);
+	struct baton *b = bv->b;
+	bool control;
+
+	/* What the hardware says must fit into what it has. */
+	bv->net.hw_pairs = b->hw_features & multi ? hw_pairs : 1;
+	bv->net.hw_pairs = clamp_t(u16, bv->net.hw_pairs, 1, max(b->fn->nr_queues / 2, 1));
+	bv->net.pairs = bv->provisioned & multi ? bv->net.hw_pairs : 1;
+	if (HAS(config, NET_CFG_MAX_VQP)) {
+		if (config->net.max_vq_pairs > bv->net.pairs) {
+			baton_function_refuse(b,
+					      "max_vqp %u refused: this function has %u queue pairs",
+					      config->net.max_vq_pairs, bv->net.pairs);
+			return -EOPNOTSUPP;
+		}
+		bv->net.pairs = config->net.max_vq_pairs;
+	}
+
+	control = bv->provisioned & BIT_ULL(VIRTIO_NET_F_CTRL_VQ);
+	bv->nr_queues = min(2 * bv->net.pairs + control, b->fn->nr_queues);
+
+	return 0;
+}
+
+/**
+ * baton_provision() - fix what the owners of a new vDPA device can have
+ * @bv: the vDPA device
+ * @config: what the administrator said
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: 0; -EINVAL for a value that makes no sense here; -EOPNOTSUPP for one
+ * that this function cannot have.
+ */
+int baton_provision(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
+{
+	struct virtio_net_config hw = {};
+	struct baton *b = bv->b;
+	int err;
+
+	bv->nr_queues = b->fn->nr_queues;
+	err = provision_features(bv, config);
+	if (err || b->fn->device_id != VIRTIO_ID_NET)
+		return err;
+
+	baton_config_read(&b->config, 0, &hw, sizeof(hw));
+	ether_addr_copy(bv->net.mac, hw.mac);
+	bv->net.has_mac = b->hw_features & BIT_ULL(VIRTIO_NET_F_MAC);
+
+	err = provision_mac(bv, config);
+	if (!err)
+		err = provision_mtu(bv, config, le16_to_cpu((__force __le16)hw.mtu));
+	if (!err)
+		err = provision_pairs(bv, config,
+				      le16_to_cpu((__force __le16)hw.max_virtqueue_pairs));
+	ether_addr_copy(bv->net.current_mac, bv->net.mac);
+
+	return err;
+}
+
+/**
+ * baton_provision_change() - change what was fixed, while nobody depends on it
+ * @bv: the vDPA device
+ * @config: what the administrator said: a MAC address, nothing else
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: 0, or a negative errno as baton_provision(); -EBUSY if a consumer is
+ * bound.
+ */
+int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
+{
+	struct baton *b = bv->b;
+	int err;
+
+	if (b->owner.consumer != BATON_NONE) {
+		baton_function_refuse(b, "mac %pM refused: unbind the %s consumer first",
+				      config->net.mac,
+				      baton_owner_party_name(b->owner.consumer));
+		return -EBUSY;
+	}
+	err = provision_mac(bv, config);
+	ether_addr_copy(bv->net.current_mac, bv->net.mac);
+
+	return err;
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queues: what the consumer says of them is kept here until DRIVER_OK, and
+ * only then written to the hardware.
+ *
+ * Consumers set queues up in orders of their own: QEMU enables them before
+ * FEATURES_OK with some guests and after DRIVER_OK with others. The hardware
+ * sees one order only. A queue that is enabled stays so until reset: virtio
+ * (1.2, 4.1.4.3.2) forbids writing 0 to queue_enable.
+ */
+#include <linux/device.h>
+#include <linux/interrupt.h>
+#include <linux/log2.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+
+#include "core.h"
+
+/* virtio 1.2, 2.6: alignment of the three parts of a split queue; 2.8.10.1. */
+#define DESC_ALIGN	16
+#define SPLIT_AVAIL_ALIGN	2
+#define SPLIT_USED_ALIGN	4
+#define PACKED_EVENT_ALIGN	4
+
+/* The owner's control queue is served by us: any size would do. */
+#define CONTROL_MAX	256
+
+static bool packed(const struct baton_vdpa *bv)
+{
+	return bv->features & BIT_ULL(VIRTIO_F_RING_PACKED);
+}
+
+/**
+ * baton_queue_init() - queues of a new vDPA device
+ * @bv: the vDPA device
+ */
+void baton_queue_init(struct baton_vdpa *bv)
+{
+	u16 i;
+
+	for (i = 0; i < bv->nr_queues; i++) {
+		bv->queues[i].index = i;
+		spin_lock_init(&bv->queues[i].cb_lock);
+	}
+	baton_queue_reset(bv);
+}
+
+static void clear_callback(struct baton_queue *bq)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&bq->cb_lock, flags);
+	memset(&bq->cb, 0, sizeof(bq->cb));
+	spin_unlock_irqrestore(&bq->cb_lock, flags);
+}
+
+/**
+ * baton_queue_reset() - forget all that the last owner said of its queues
+ * @bv: the vDPA device
+ *
+ * Context: &baton.lock held, no interrupts requested.
+ */
+void baton_queue_reset(struct baton_vdpa *bv)
+{
+	struct baton_queue *bq;
+	u16 i;
+
+	for (i = 0; i < bv->nr_queues; i++) {
+		bq = &bv->queues[i];
+		WRITE_ONCE(bq->ready, false);
+		WRITE_ONCE(bq->enabled, false);
+		memset(&bq->cfg, 0, sizeof(bq->cfg));
+		memset(&bq->state, 0, sizeof(bq->state));
+		bq->cfg.vector = BATON_NO_VECTOR;
+		bq->own_irq = -EINVAL;
+		kfree(bq->affinity);
+		bq->affinity = NULL;
+		clear_callback(bq);
+	}
+}
+
+/**
+ * baton_queue_silence() - no more doorbells
+ * @bv: the vDPA device
+ *
+ * The hardware is about to forget its queues, and may not even answer for a
+ * while: a doorbell rung now would do no good.
+ *
+ * Context: any; &baton.lock held.
+ */
+void baton_queue_silence(struct baton_vdpa *bv)
+{
+	u16 i;
+
+	for (i = 0; i < bv->nr_queues; i++)
+		WRITE_ONCE(bv->queues[i].enabled, false);
+}
+
+/**
+ * baton_queue_max() - how large a queue may be
+ * @bv: the vDPA device
+ * @idx: the queue
+ *
+ * Return: number of entries; 0 if the queue is not available.
+ */
+u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx)
+{
+	return idx == bv->control ? CONTROL_MAX : bv->b->fn->queue_max[idx];
+}
+
+/**
+ * baton_queue_unusable() - is there something wrong with what was said of a queue?
+ * @bv: the vDPA device
+ * @bq: the queue
+ *
+ * Return: NULL if not, else what.
+ */
+const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton_queue *bq)
+{
+	u64 part_align = packed(bv) ? PACKED_EVENT_ALIGN : SPLIT_AVAIL_ALIGN;
+	const struct baton_queue_config *cfg = &bq->cfg;
+
+	if (!cfg->size || cfg->size > baton_queue_max(bv, bq->index))
+		return "size";
+	if (!packed(bv) && !is_power_of_2(cfg->size))
+		return "size (not a power of 2)";
+	if (!IS_ALIGNED(cfg->desc, DESC_ALIGN) || !IS_ALIGNED(cfg->driver, part_align) ||
+	    !IS_ALIGNED(cfg->device, packed(bv) ? PACKED_EVENT_ALIGN : SPLIT_USED_ALIGN))
+		return "alignment";
+
+	return NULL;
+}
+
+/* QEMU's generic vDPA device makes all queues ready, used by its guest or not. */
+static bool described(const struct baton_queue_config *cfg)
+{
+	return cfg->size || cfg->desc || cfg->driver || cfg->device;
+}
+
+/**
+ * baton_queue_enable() - have the hardware run a queue
+ * @b: the function
+ * @bq: the queue; left alone if its owner has not said anything about it
+ *
+ * Context: may sleep; &baton.lock held; features negotiated.
+ * Return: 0 or a negative errno.
+ */
+int baton_queue_enable(struct baton *b, struct baton_queue *bq)
+{
+	const char *what = baton_queue_unusable(b->bv, bq);
+	int err = 0;
+
+	if (bq->enabled || !described(&bq->cfg))
+		return 0;
+	if (what) {
+		baton_function_refuse(b,
+				      "queue %u cannot run, wrong %s: %u entries of at most %u, areas at %#llx %#llx %#llx",
+				      bq->index, what, bq->cfg.size,
+				      baton_queue_max(b->bv, bq->index), bq->cfg.desc,
+				      bq->cfg.driver, bq->cfg.device);
+		return -EINVAL;
+	}
+
+	/* Not even an owner that has no control queue may have the hardware's. */
+	if (bq->index != b->bv->control && baton_ctrl_claims(b->bv, bq->index)) {
+		baton_function_refuse(b, "queue %u cannot run: it is the hardware's control queue",
+				      bq->index);
+		return -EPERM;
+	}
+
+	/* The hardware has a control queue of its own: see ctrl.c. */
+	if (bq->index != b->bv->control)
+		err = b->fn->ops->setup_queue(b->fn, bq->index, &bq->cfg);
+	if (err) {
+		baton_function_refuse(b, "the device did not enable queue %u: %pe", bq->index,
+				      ERR_PTR(err));
+		return err;
+	}
+	WRITE_ONCE(bq->enabled, true);
+
+	return 0;
+}
+
+/**
+ * baton_queue_enable_ready() - have the hardware run all queues that are ready
+ * @b: the function
+ *
+ * Context: may sleep; &baton.lock held; features negotiated.
+ * Return: 0 or a negative errno.
+ */
+int baton_queue_enable_ready(struct baton *b)
+{
+	struct baton_vdpa *bv = b->bv;
+	int err;
+	u16 i;
+
+	for (i = 0; i < bv->nr_queues; i++) {
+		if (!bv->queues[i].ready)
+			continue;
+		err = baton_queue_enable(b, &bv->queues[i]);
+		if (err)
+			return err;
+	}
+
+	return 0;
+}

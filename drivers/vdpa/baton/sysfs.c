@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attributes of the vDPA device, in a directory of their own: baton/
+ * (Documentation/ABI/testing/sysfs-bus-vdpa-devices-baton).
+ */
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "core.h"
+
+static struct baton *to_baton(struct device *dev)
+{
+	return to_bv(dev_to_vdpa(dev))->b;
+}
+
+/* Owner and state are read without the lock, so that a long reset shows. */
+static ssize_t owner_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	enum baton_party owner = READ_ONCE(to_baton(dev)->owner.owner);
+
+	return sysfs_emit(buf, "%s\n", baton_owner_party_name(owner));
+}
+static DEVICE_ATTR_RO(owner);
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	enum baton_state state = READ_ONCE(to_baton(dev)->owner.state);
+
+	return sysfs_emit(buf, "%s\n", baton_owner_state_name(state));
+}
+static DEVICE_ATTR_RO(state);
+
+static ssize_t last_refusal_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct baton *b = to_baton(dev);
+
+	guard(mutex)(&b->lock);
+	return sysfs_emit(buf, "%s\n", b->reason);
+}
+static DEVICE_ATTR_RO(last_refusal);
+
+static ssize_t mapped_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct baton *b = to_baton(dev);
+
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(b->dma.mapped));
+}
+static DEVICE_ATTR_RO(mapped_bytes);
+
+/* In the order of BATON_MAY_*. */
+static const char *const may[] = { "mac", "promisc", "allmulti", "vlan" };
+
+static ssize_t policy_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct baton_vdpa *bv = to_bv(dev_to_vdpa(dev));
+	unsigned int i;
+	int len = 0;
+
+	guard(mutex)(&bv->b->lock);
+	if (!bv->policy_set)
+		return sysfs_emit(buf, "default\n");
+	if (!bv->policy)
+		return sysfs_emit(buf, "strict\n");
+	for (i = 0; i < ARRAY_SIZE(may); i++)
+		if (bv->policy & BIT(i))
+			len += sysfs_emit_at(buf, len, "%s%s", len ? " " : "", may[i]);
+
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+
+static int parse_policy(char *text, u32 *policy)
+{
+	char *word;
+	int i;
+
+	*policy = 0;
+	while ((word = strsep(&text, "\n ")) != NULL) {
+		if (!*word)
+			continue;
+		i = match_string(may, ARRAY_SIZE(may), word);
+		if (i < 0)
+			return -EINVAL;
+		*policy |= BIT(i);
+	}
+
+	return 0;
+}
+
+/* Takes effect with the next owner: what one was promised it keeps. */
+static ssize_t policy_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			    size_t count)
+{
+	struct baton_vdpa *bv = to_bv(dev_to_vdpa(dev));
+	bool set = true;
+	u32 policy = 0;
+	int err = 0;
+
+	char *text __free(kfree) = kstrndup(buf, count, GFP_KERNEL);
+
+	if (!text)
+		return -ENOMEM;
+	if (sysfs_streq(text, "default"))
+		set = false;
+	else if (sysfs_streq(text, "permissive"))
+		policy = BATON_MAY_ALL;
+	else if (!sysfs_streq(text, "strict"))
+		err = parse_policy(text, &policy);
+
+	guard(mutex)(&bv->b->lock);
+	if (err) {
+		baton_function_refuse(bv->b,
+				      "policy refused: it is default, strict, permissive, or some of: mac promisc allmulti vlan");
+		return err;
+	}
+	bv->policy = policy;
+	bv->policy_set = set;
+
+	return count;
+}
+static DEVICE_ATTR_RW(policy);
+
+static struct attribute *attrs[] = {
+	&dev_attr_owner.attr,
+	&dev_attr_state.attr,
+	&dev_attr_last_refusal.attr,
+	&dev_attr_mapped_bytes.attr,
+	&dev_attr_policy.attr,
+	NULL
+};
+
+static const struct attribute_group group = {
+	.name = "baton",
+	.attrs = attrs,
+};
+
+const struct attribute_group *baton_sysfs_groups[] = { &group, NULL };
