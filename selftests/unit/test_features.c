@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which features are offered, and which choices are accepted. */
+#include "../../drivers/vdpa/baton/features.h"
+#include "test.h"
+
+#define BIT(nr) (1ull << (nr))
+#define EVENT_IDX BIT(29)
+#define VERSION_1 BIT(32)
+#define ACCESS_PLATFORM BIT(33)
+#define PACKED BIT(34)
+#define SR_IOV BIT(37)
+#define NOTIFICATION_DATA BIT(38)
+#define NOTIF_CONFIG_DATA BIT(39)
+#define RING_RESET BIT(40)
+#define ADMIN_VQ BIT(41)
+
+static void offers(void)
+{
+	u64 not_carried = SR_IOV | NOTIF_CONFIG_DATA | RING_RESET | ADMIN_VQ;
+
+	for (int party = 0; party < BATON_NR_PARTIES; party++) {
+		u64 offer = baton_features_offer(~0ull, party);
+
+		CONTEXT("%s", baton_owner_party_name(party));
+		CHECK_EQ(offer & not_carried, 0);
+		CHECK_EQ(!(offer & NOTIFICATION_DATA), party == BATON_USER);
+		/* The device's own bits pass: 0 to 23, and 50 and above. */
+		CHECK_EQ(offer & (BIT(24) - 1), BIT(24) - 1);
+		CHECK_EQ(offer >> 50, ~0ull >> 50);
+		CHECK((offer & (VERSION_1 | ACCESS_PLATFORM | PACKED | EVENT_IDX)) ==
+		      (VERSION_1 | ACCESS_PLATFORM | PACKED | EVENT_IDX));
+		/* Nothing is offered that the hardware does not have. */
+		CHECK_EQ(baton_features_offer(VERSION_1 | 5, party), VERSION_1 | 5);
+		CHECK_EQ(baton_features_offer(0, party), 0);
+	}
+}
+
+static void choices(void)
+{
+	u64 offered = VERSION_1 | ACCESS_PLATFORM | 0xff;
+
+	CHECK(!baton_features_check(offered, offered));
+	CHECK(!baton_features_check(offered, VERSION_1 | ACCESS_PLATFORM));
+	CHECK(baton_features_check(offered, offered | BIT(8)));
+	CHECK(baton_features_check(offered, ACCESS_PLATFORM));
+	CHECK(baton_features_check(offered, VERSION_1));
+	CHECK(baton_features_check(offered, 0));
+	/* Where it is not offered, the kernel may do without ACCESS_PLATFORM. */
+	CHECK(!baton_features_check(VERSION_1 | 1, VERSION_1 | 1));
+	CHECK(baton_features_check(VERSION_1 | 1, VERSION_1 | ACCESS_PLATFORM));
+}
+
+static const struct test_case cases[] = {
+	{ "what is offered to whom", offers },
+	{ "which choices are accepted", choices },
+};
+
+RUN(cases)

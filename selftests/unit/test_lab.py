@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The parts of the lab that decide whether a test passed: a judge that never says no is worthless."""
+
+import pathlib
+import re
+import sys
+
+sys.dont_write_bytecode = True
+TREE = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TREE / "tools/lab"))
+import ktap
+import logpolicy
+import topologies
+
+ALLOWED = logpolicy.read_allowed(TREE / "selftests/vm/log-allow")
+FAULT = "DMAR: [DMA Write NO_PASID] Request device [00:10.0] fault addr 0x1000 [fault reason 0x05]"
+
+
+def judge(records, expected=()):
+    return len(logpolicy.judge(records, ALLOWED, expected))
+
+
+def kmsg(*lines):
+    return list(logpolicy.read_kmsg("\n".join(lines)))
+
+
+def topology_faults():
+    """What is wrong with the data: names, slots, places that two functions share."""
+    bad = []
+    for name, topology in topologies.TOPOLOGIES.items():
+        places = [path for _, _, path in topologies.placed(topologies.find(name))]
+        names = [function["name"] for function in topology["functions"]]
+        if len(set(places)) != len(places) or len(set(names)) != len(names):
+            bad.append(f"{name}: two functions share a place or a name")
+        if not topology["doc"]:
+            bad.append(f"{name}: no doc")
+    return bad
+
+
+# (name, what is, what should be)
+CASES = [
+    ("ktap: passed, failed and skipped are told apart",
+     ktap.parse("KTAP version 1\n1..3\nok 1 a\nnot ok 2 b\nok 3 c # SKIP no d\n"), (1, 1, ["b"])),
+    ("ktap: comments and nested cases do not count",
+     ktap.parse("1..1\n# ok 1 no\n  ok 1 nested\nok 1 - a\n"), (1, 0, [])),
+    ("ktap: a known failure is none", ktap.parse("1..1\nnot ok 1 a # XFAIL b\n"), (1, 0, [])),
+    ("ktap: an empty output is a failure", len(ktap.parse("")[2]), 1),
+    ("ktap: ending early is a failure", ktap.parse("1..2\nok 1 a\n")[2], ["1 of 2 cases ran"]),
+    ("ktap: a wrong number is a failure", len(ktap.parse("1..2\nok 1 a\nok 3 b\n")[2]), 1),
+    ("ktap: a test may skip as a whole", ktap.parse("1..0 # SKIP no IOMMU\n"), (0, 1, [])),
+    ("log: level and text", kmsg("4,1,2,-;a;b", " SUBSYSTEM=pci", "6,2,3,-;c"),
+     [(4, "a;b"), (6, "c")]),
+    ("log: what user space wrote is not the kernel's", kmsg("12,1,2,-;baton-lab: begin"), []),
+    ("log: information passes", judge([(6, "hello")]), 0),
+    ("log: a warning fails", judge([(4, "hello")]), 1),
+    ("log: the allow-list excuses", judge([(4, "baton: loading out-of-tree module taints kernel.")]),
+     0),
+    ("log: a DMA fault fails at any level", judge([(6, FAULT)]), 1),
+    ("log: an announced fault passes", judge([(3, FAULT)], [r"DMAR: .*fault addr 0x1000\b"]), 0),
+    ("log: an announced line that never comes fails", judge([], ["DMAR"]), 1),
+    ("log: shutdown's warnings are read from the console",
+     list(logpolicy.read_console("[    5.100000] WARNING: late\r\nnoise\n")), [(4, "WARNING: late")]),
+    ("log: nothing in the allow-list excuses everything",
+     [pattern.pattern for pattern in ALLOWED if pattern.search("") or re.search(pattern, FAULT)],
+     []),
+    ("topologies: the data is sound", topology_faults(), []),
+    ("topologies: any of them with another IOMMU", topologies.find("net@amd")["iommu"], "amd"),
+    ("topologies: unknown names", [topologies.find(n) for n in ("nets", "net@tv")], [None, None]),
+]
+
+
+def main():
+    print(f"KTAP version 1\n1..{len(CASES)}")
+    failed = 0
+    for number, (name, result, wanted) in enumerate(CASES, 1):
+        if result != wanted:
+            failed = 1
+            print(f"# got {result!r}\n# not {wanted!r}\nnot ok {number} {name}")
+        else:
+            print(f"ok {number} {name}")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Network functions: which commands pass, what the hardware is told, what owners are shown. */
+#include "../../drivers/vdpa/baton/features.h"
+#include "../../drivers/vdpa/baton/net.h"
+#include "test.h"
+
+#define BIT(nr) (1ull << (nr))
+#define OFFLOADS BIT(2)
+#define CTRL_VQ BIT(17)
+#define CTRL_RX BIT(18)
+#define CTRL_VLAN BIT(19)
+#define CTRL_RX_EXTRA BIT(20)
+#define ANNOUNCE BIT(21)
+#define MQ BIT(22)
+#define CTRL_MAC BIT(23)
+#define PACKED BIT(34)
+#define STATS BIT(50)
+#define VQ_COAL BIT(52)
+#define COAL BIT(53)
+#define HASH BIT(57)
+#define RSS BIT(60)
+
+#define MAY_NOTHING 0
+#define ALL BATON_MAY_ALL
+
+#define MINE 0x52, 0x54, 0, 0, 0, 1
+#define OTHER 0x52, 0x54, 0, 0, 0, 2
+#define GROUP 0x33, 0x33, 0, 0, 0, 1
+
+/* A function with four queue pairs, of which two may be used. */
+static struct baton_net net(u64 features, u32 may)
+{
+	return (struct baton_net){ .mac = { MINE },
+				   .has_mac = true,
+				   .pairs = 2,
+				   .hw_pairs = 4,
+				   .features = features,
+				   .may = may,
+				   .current_mac = { MINE } };
+}
+
+#define CMD(...) .cmd = { __VA_ARGS__ }, .len = sizeof((u8[]){ __VA_ARGS__ })
+
+/* Each is also tried without its feature, and with one byte less and one more. */
+static const struct command_case {
+	const char *name;
+	u64 feature;
+	u32 may; /* what it takes; 0: nothing, any owner may */
+	enum baton_command_verdict verdict;
+	u8 cmd[64];
+	size_t len, reply;
+} commands[] = {
+	{ "promisc on", CTRL_RX, BATON_MAY_PROMISC, BATON_COMMAND_FORWARD, CMD(0, 0, 1) },
+	{ "promisc on, oddly", CTRL_RX, BATON_MAY_PROMISC, BATON_COMMAND_FORWARD, CMD(0, 0, 0x80) },
+	{ "promisc off", CTRL_RX, 0, BATON_COMMAND_FORWARD, CMD(0, 0, 0) },
+	{ "allmulti on", CTRL_RX, BATON_MAY_ALLMULTI, BATON_COMMAND_FORWARD, CMD(0, 1, 1) },
+	{ "allmulti off", CTRL_RX, 0, BATON_COMMAND_FORWARD, CMD(0, 1, 0) },
+	{ "alluni on", CTRL_RX_EXTRA, BATON_MAY_PROMISC, BATON_COMMAND_FORWARD, CMD(0, 2, 1) },
+	{ "nomulti on", CTRL_RX_EXTRA, 0, BATON_COMMAND_FORWARD, CMD(0, 3, 1) },
+	{ "nouni on", CTRL_RX_EXTRA, 0, BATON_COMMAND_FORWARD, CMD(0, 4, 1) },
+	{ "nobcast on", CTRL_RX_EXTRA, 0, BATON_COMMAND_FORWARD, CMD(0, 5, 1) },
+	{ "RX, no such command", CTRL_RX_EXTRA, 0, BATON_COMMAND_UNKNOWN, CMD(0, 6, 0) },
+
+	{ "table, empty", CTRL_RX, 0, BATON_COMMAND_FORWARD, CMD(1, 0, 0, 0, 0, 0, 0, 0, 0, 0) },
+	{ "table, own", CTRL_RX, 0, BATON_COMMAND_FORWARD,
+	  CMD(1, 0, 1, 0, 0, 0, MINE, 1, 0, 0, 0, GROUP) },
+	{ "table, another", CTRL_RX, BATON_MAY_MAC, BATON_COMMAND_FORWARD,
+	  CMD(1, 0, 2, 0, 0, 0, MINE, OTHER, 0, 0, 0, 0) },
+	{ "table, another among the multicast ones", CTRL_RX, BATON_MAY_MAC, BATON_COMMAND_FORWARD,
+	  CMD(1, 0, 0, 0, 0, 0, 2, 0, 0, 0, GROUP, OTHER) },
+	{ "table, multicast among the others", CTRL_RX, BATON_MAY_MAC, BATON_COMMAND_FORWARD,
+	  CMD(1, 0, 1, 0, 0, 0, GROUP, 0, 0, 0, 0) },
+	{ "table, too many", CTRL_RX, 0, BATON_COMMAND_MALFORMED,
+	  CMD(1, 0, 2, 0, 0, 0, MINE, 0, 0, 0, 0) },
+	{ "table, 4 G of them", CTRL_RX, 0, BATON_COMMAND_MALFORMED,
+	  CMD(1, 0, 0xff, 0xff, 0xff, 0xff, MINE, 0, 0, 0, 0) },
+	{ "table, as many as overflow", CTRL_RX, 0, BATON_COMMAND_MALFORMED,
+	  CMD(1, 0, 0xab, 0xaa, 0xaa, 0xaa, MINE, 0, 0, 0, 0) },
+	{ "table, second missing", CTRL_RX, 0, BATON_COMMAND_MALFORMED,
+	  CMD(1, 0, 1, 0, 0, 0, MINE) },
+	{ "own address", CTRL_MAC, 0, BATON_COMMAND_FORWARD, CMD(1, 1, MINE) },
+	{ "another address", CTRL_MAC, BATON_MAY_MAC, BATON_COMMAND_FORWARD, CMD(1, 1, OTHER) },
+	{ "group address", CTRL_MAC, 0, BATON_COMMAND_MALFORMED, CMD(1, 1, GROUP) },
+	{ "MAC, no such command", CTRL_MAC, 0, BATON_COMMAND_UNKNOWN, CMD(1, 2, MINE) },
+
+	{ "VLAN add", CTRL_VLAN, BATON_MAY_VLAN, BATON_COMMAND_FORWARD, CMD(2, 0, 0xff, 0x0f) },
+	{ "VLAN del", CTRL_VLAN, BATON_MAY_VLAN, BATON_COMMAND_FORWARD, CMD(2, 1, 5, 0) },
+	{ "VLAN 0, which is none", CTRL_VLAN, 0, BATON_COMMAND_FORWARD, CMD(2, 0, 0, 0) },
+	{ "VLAN 4096", CTRL_VLAN, 0, BATON_COMMAND_MALFORMED, CMD(2, 0, 0, 0x10) },
+
+	{ "announce ack", ANNOUNCE, 0, BATON_COMMAND_FORWARD, CMD(3, 0) },
+
+	{ "pairs 1", MQ, 0, BATON_COMMAND_FORWARD, CMD(4, 0, 1, 0) },
+	{ "pairs 2", MQ, 0, BATON_COMMAND_FORWARD, CMD(4, 0, 2, 0) },
+	{ "pairs 3", MQ, 0, BATON_COMMAND_LIMIT, CMD(4, 0, 3, 0) },
+	{ "pairs 256", MQ, 0, BATON_COMMAND_LIMIT, CMD(4, 0, 0, 1) },
+	{ "pairs 0", MQ, 0, BATON_COMMAND_MALFORMED, CMD(4, 0, 0, 0) },
+
+	/* types, mask, unclassified, table, transmit queues, key length, key */
+	{ "RSS", RSS, 0, BATON_COMMAND_FORWARD,
+	  CMD(4, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 2, 0, 3, 7, 7, 7) },
+	{ "RSS, unclassified to a foreign queue", RSS, 0, BATON_COMMAND_LIMIT,
+	  CMD(4, 1, 1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0) },
+	{ "RSS, foreign queue in the table", RSS, 0, BATON_COMMAND_LIMIT,
+	  CMD(4, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0, 2, 0, 0) },
+	{ "RSS, too many transmit queues", RSS, 0, BATON_COMMAND_LIMIT,
+	  CMD(4, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0) },
+	{ "RSS, table longer than all", RSS, 0, BATON_COMMAND_MALFORMED,
+	  CMD(4, 1, 1, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 2, 0, 0) },
+	{ "RSS, key longer than all", RSS, 0, BATON_COMMAND_MALFORMED,
+	  CMD(4, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 255) },
+	{ "RSS, no table", RSS, 0, BATON_COMMAND_MALFORMED, CMD(4, 1, 1, 0, 0, 0, 0, 0, 0, 0) },
+	{ "RSS, cut short", RSS, 0, BATON_COMMAND_MALFORMED, CMD(4, 1, 1, 0, 0) },
+	{ "hash", HASH, 0, BATON_COMMAND_FORWARD,
+	  CMD(4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 7, 7) },
+	{ "hash, key longer than all", HASH, 0, BATON_COMMAND_MALFORMED,
+	  CMD(4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 7, 7) },
+
+	{ "offloads", OFFLOADS, 0, BATON_COMMAND_FORWARD, CMD(5, 0, 1, 0, 0, 0, 0, 0, 0, 0) },
+
+	{ "coalescing, transmit", COAL, 0, BATON_COMMAND_FORWARD,
+	  CMD(6, 0, 1, 0, 0, 0, 2, 0, 0, 0) },
+	{ "coalescing, receive", COAL, 0, BATON_COMMAND_FORWARD,
+	  CMD(6, 1, 1, 0, 0, 0, 2, 0, 0, 0) },
+	{ "coalescing, queue 3", VQ_COAL, 0, BATON_COMMAND_FORWARD,
+	  CMD(6, 2, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0) },
+	{ "coalescing, queue 4", VQ_COAL, 0, BATON_COMMAND_LIMIT,
+	  CMD(6, 2, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0) },
+	{ "coalescing of queue 3", VQ_COAL, 0, BATON_COMMAND_FORWARD, CMD(6, 3, 3, 0, 0, 0),
+	  .reply = 9 },
+	{ "coalescing of queue 4", VQ_COAL, 0, BATON_COMMAND_LIMIT, CMD(6, 3, 4, 0, 0, 0),
+	  .reply = 9 },
+
+	{ "no such class", ~0ull, 0, BATON_COMMAND_UNKNOWN, CMD(7, 0) },
+	{ "statistics", ~0ull, 0, BATON_COMMAND_UNKNOWN, CMD(8, 0) },
+	{ "class 255", ~0ull, 0, BATON_COMMAND_UNKNOWN, CMD(255, 255) },
+	{ "half a header", ~0ull, 0, BATON_COMMAND_MALFORMED, CMD(0) },
+	{ "nothing", ~0ull, 0, BATON_COMMAND_MALFORMED, .len = 0 },
+};
+
+static void every_command(void)
+{
+	struct baton_net n;
+	size_t reply;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const struct command_case *t = &commands[i];
+
+		CONTEXT("%s", t->name);
+		n = net(t->feature, t->may);
+		CHECK_EQ(baton_net_command(&n, t->cmd, t->len, &reply), t->verdict);
+		CHECK_EQ(reply, t->reply ?: 1);
+		CHECK(reply <= BATON_REPLY_MAX);
+		if (t->verdict != BATON_COMMAND_FORWARD)
+			continue;
+		n.features = ~t->feature;
+		CHECK_EQ(baton_net_command(&n, t->cmd, t->len, &reply), BATON_COMMAND_UNKNOWN);
+		n.features = ~0ull;
+		CHECK_EQ(baton_net_command(&n, t->cmd, t->len + 1, &reply),
+			 BATON_COMMAND_MALFORMED);
+		CHECK_EQ(baton_net_command(&n, t->cmd, t->len - 1, &reply),
+			 BATON_COMMAND_MALFORMED);
+	}
+}
+
+/* What takes a permission passes with it and with no other. */
+static void every_permission(void)
+{
+	size_t reply;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const struct command_case *t = &commands[i];
+
+		for (u32 may = 0; t->verdict == BATON_COMMAND_FORWARD && may <= ALL; may++) {
+			struct baton_net n = net(t->feature, may);
+
+			CONTEXT("%s, may 0x%x", t->name, may);
+			CHECK_EQ(baton_net_command(&n, t->cmd, t->len, &reply),
+				 t->may & ~may ? BATON_COMMAND_POLICY : BATON_COMMAND_FORWARD);
+		}
+	}
+}
+
+static void the_address_it_has(void)
+{
+	const u8 set[] = { 1, 1, OTHER }, mq[] = { 4, 0, OTHER };
+	struct baton_net n = net(CTRL_MAC | MQ, ALL);
+
+	baton_net_command_done(&n, mq, sizeof(mq));
+	baton_net_command_done(&n, set, sizeof(set) - 1);
+	CHECK(!memcmp(n.current_mac, n.mac, 6));
+	baton_net_command_done(&n, set, sizeof(set));
+	CHECK(!memcmp(n.current_mac, set + 2, 6));
+}
+
+static void restores(void)
+{
+	const u64 hw = CTRL_VQ | CTRL_RX | CTRL_MAC;
+	static const struct {
+		const char *name, *told;
+		u64 owner, hw;
+		u32 may;
+		bool no_mac;
+	} table[] = {
+		{ "strict", "mac promisc-off ", CTRL_RX, hw },
+		{ "strict, does not filter", "mac promisc-off allmulti-on ", 0, hw },
+		{ "permissive", "mac ", CTRL_RX, hw, ALL },
+		{ "permissive, does not filter", "mac ", 0, hw, ALL },
+		{ "may be promiscuous", "mac ", 0, hw, BATON_MAY_PROMISC },
+		{ "all but promiscuous", "mac promisc-off ", CTRL_RX, hw,
+		  ALL & ~BATON_MAY_PROMISC },
+		{ "no address of its own", "promisc-off ", CTRL_RX, hw, .no_mac = true },
+		{ "address cannot be set", "promisc-off ", CTRL_RX, hw & ~CTRL_MAC },
+		{ "cannot filter", "mac ", 0, hw & ~CTRL_RX },
+		{ "no control queue", "", CTRL_RX, hw & ~CTRL_VQ },
+	};
+	const u8 mac[] = { 1, 1, MINE }, off[] = { 0, 0, 0 }, on[] = { 0, 1, 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct baton_net n = net(table[i].owner, table[i].may);
+		char told[100] = "";
+		u8 cmd[16];
+		size_t len;
+
+		n.has_mac = !table[i].no_mac;
+		CONTEXT("%s", table[i].name);
+		for (int nth = 0; nth < 9; nth++) {
+			len = baton_net_restore(&n, nth, table[i].hw, cmd);
+			if (!len)
+				break;
+			if (len == sizeof(mac) && !memcmp(cmd, mac, len))
+				strcat(told, "mac ");
+			else if (len == sizeof(off) && !memcmp(cmd, off, len))
+				strcat(told, "promisc-off ");
+			else if (len == sizeof(on) && !memcmp(cmd, on, len))
+				strcat(told, "allmulti-on ");
+			else
+				CHECK(!"a command that makes sense");
+		}
+		CHECK(!strcmp(told, table[i].told));
+	}
+}
+
+/* Byte by byte, what every read of any part must find. */
+static void config(void)
+{
+	const u8 plain[] = {
+		0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 4, 0, 0xaa, 0xab, 0xac
+	};
+	const u8 shown[] = { MINE, 0xa6, 0xa7, 2, 0, 0xdc, 0x05, 0xac };
+	struct baton_net n = net(0, 0), bare = net(0, 0);
+	u8 buf[sizeof(plain)];
+
+	n.mtu = 1500;
+	bare.has_mac = false;
+	bare.pairs = bare.hw_pairs;
+	for (unsigned int offset = 0; offset < sizeof(plain); offset++)
+		for (unsigned int len = 0; len <= sizeof(plain) - offset; len++) {
+			CONTEXT("%u bytes at %u", len, offset);
+			memcpy(buf, plain, sizeof(buf));
+			baton_net_config(&bare, offset, buf + offset, len);
+			CHECK(!memcmp(buf, plain, sizeof(buf)));
+			baton_net_config(&n, offset, buf + offset, len);
+			CHECK(!memcmp(buf + offset, shown + offset, len));
+			CHECK(!memcmp(buf, plain, offset));
+			CHECK(!memcmp(buf + offset + len, plain + offset + len,
+				      sizeof(plain) - offset - len));
+		}
+	/* Offsets that would wrap around. */
+	memcpy(buf, plain, sizeof(buf));
+	baton_net_config(&n, ~0u, buf, 1);
+	baton_net_config(&n, ~0u - 3, buf, sizeof(buf));
+	CHECK(!memcmp(buf, plain, sizeof(buf)));
+}
+
+static void control_queues(void)
+{
+	struct baton_net n = net(0, 0);
+
+	CHECK_EQ(baton_net_control_queue(&n, CTRL_VQ), 2);
+	CHECK_EQ(baton_net_control_queue(&n, CTRL_VQ | MQ), 4);
+	CHECK_EQ(baton_net_control_queue(&n, CTRL_VQ | RSS), 4);
+	CHECK_EQ(baton_net_hw_control_queue(&n, CTRL_VQ), 2);
+	CHECK_EQ(baton_net_hw_control_queue(&n, CTRL_VQ | MQ), 8);
+	CHECK_EQ(baton_net_hw_control_queue(&n, CTRL_VQ | RSS), 8);
+}
+
+static void features(void)
+{
+	const u64 hw = CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_MAC | MQ | 1;
+
+	CHECK(baton_net_carried(CTRL_VQ | PACKED | STATS | 1) == (CTRL_VQ | 1));
+	CHECK(baton_net_carried(PACKED | 1) == (PACKED | 1));
+
+	/* An owner that takes nothing is still held to what was provisioned. */
+	CHECK(baton_net_features(hw, 1, 0) == (CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_MAC | 1));
+	CHECK(baton_net_features(hw, 1, BATON_MAY_VLAN) == (CTRL_VQ | CTRL_RX | CTRL_MAC | 1));
+	CHECK(baton_net_features(hw, MQ, ALL) == (CTRL_VQ | CTRL_RX | CTRL_MAC | MQ));
+	/* Nothing that the hardware does not have. */
+	CHECK(baton_net_features(CTRL_VQ | 1, 1, 0) == (CTRL_VQ | 1));
+	CHECK(baton_net_features(hw & ~CTRL_VQ, 1, 0) == 1);
+	/* The hardware's control queue is a split one, or none. */
+	CHECK(baton_net_features(hw | PACKED, PACKED, 0) == PACKED);
+}
+
+/* What QEMU's shadow virtqueues stop at is not offered unless asked for. */
+static void usual(void)
+{
+	u64 offered = baton_net_carried(baton_features_offer(~0ull, BATON_USER));
+	u64 net = baton_features_usual(offered, true);
+
+	CHECK_EQ(net & ~offered, 0);
+	CHECK_EQ(net & (ANNOUNCE | PACKED | STATS | VQ_COAL | COAL | BIT(35) | BIT(36)), 0);
+	CHECK((net & (CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_MAC | MQ)) ==
+	      (CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_MAC | MQ));
+	CHECK(!baton_features_check(offered, net));
+	CHECK(baton_features_usual(offered, false) == offered);
+	CHECK_EQ(baton_features_usual(0, true), 0);
+}
+
+static const struct test_case cases[] = {
+	{ "every command: feature, length, limit", every_command },
+	{ "every permission", every_permission },
+	{ "the address that it has", the_address_it_has },
+	{ "what the hardware is told first", restores },
+	{ "configuration space, every part of it", config },
+	{ "which queue is the control queue", control_queues },
+	{ "what is negotiated with the hardware", features },
+	{ "what is usually offered", usual },
+};
+
+RUN(cases)
