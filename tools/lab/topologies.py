@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the lab's VMs look like: the one place where topologies are data.
+
+A topology is a dict:
+  doc        one line for people
+  functions  list of what net(), blk() and the others below return
+  iommu      a key of IOMMUS (default "intel")
+  memory     MiB (default 1024)
+  cpus       (default 2)
+  cpu        QEMU CPU model (default "max")
+  cmdline    more kernel arguments
+  qemu       more QEMU arguments
+Each can also be had with another IOMMU by name: "net-blk@amd" is "net-blk" with IOMMUS["amd"].
+
+Functions sit on the root bus from slot 0x10 on, in the order listed, unless they name a place of
+their own; the VM finds them by name in /run/baton/functions. Bridges and root ports are 0x08 to
+0x0f; the lab's own devices are below 0x08.
+
+In QEMU arguments {run} stands for the directory with this run's sockets and disks.
+"""
+
+# kernel arguments and devices per IOMMU kind. "intel" is the usual one.
+IOMMUS = {
+    "intel": {
+        "qemu": ["-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on"],
+        "cmdline": "intel_iommu=on",
+    },
+    # identity mapping for the kernel's own DMA (a passthrough default domain)
+    "intel-pt": {
+        "qemu": ["-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on"],
+        "cmdline": "intel_iommu=on iommu=pt",
+    },
+    # no interrupt remapping: a user may not own a function here
+    "intel-nointremap": {
+        "qemu": ["-device", "intel-iommu,intremap=off,caching-mode=on,device-iotlb=on"],
+        "cmdline": "intel_iommu=on",
+    },
+    "amd": {
+        "qemu": ["-device", "amd-iommu,intremap=on,dma-remap=on"],
+        "cmdline": "",
+    },
+    "virtio": {
+        "qemu": ["-device", "virtio-iommu-pci,addr=0x5"],
+        "cmdline": "",
+    },
+    "none": {"qemu": [], "cmdline": ""},
+}
+
+
+# -- functions --------------------------------------------------------------------------------
+
+def function(name, device, props, qemu=(), disks=None, parts=(), at=None, under=None):
+    """One PCI function.
+
+    name, device  QEMU id and device type
+    props         more properties of the device, over the usual ones (None: not this one)
+    qemu          arguments that come before the device (backends)
+    parts         devices plugged into it (disks of a SCSI adapter, ports of a console)
+    disks         scratch files {name: MiB}
+    at            place on its bus, e.g. "0x0.0x1" (default: next free slot)
+    under         id of the bridge or root port that it sits behind
+    """
+    usual = {"disable-legacy": "on", "iommu_platform": "on"}
+    return {
+        "name": name, "device": device, "props": {**usual, **props}, "qemu": list(qemu),
+        "disks": disks or {}, "parts": list(parts), "at": at, "under": under,
+    }
+
+
+def net(name, props=None, netdev="user", place=None):
+    """Net, on QEMU's user network (10.0.2.2 answers ping and DHCP, and serves the run directory's
+    tftp/ to iPXE), unless netdev says: "tap:N" is a multi-queue tap with 10.0.2.2 at its other
+    end, "hub:N" is port of a virtual hub, to connect functions of one VM with each other."""
+    kind, _, arg = netdev.partition(":")
+    backend = {
+        "user": f"user,id={name}-be,restrict=on,tftp={{run}}/lab/tftp,bootfile=boot",
+        "tap": f"tap,id={name}-be,ifname={name},queues={arg},script=/baton/tools/lab/tap-up,"
+               "downscript=no",
+        "hub": f"hubport,id={name}-be,hubid={arg}",
+    }[kind]
+    return function(name, "virtio-net-pci",
+                    {"netdev": f"{name}-be", "mac": mac(name), **(props or {})},
+                    ["-netdev", backend], **(place or {}))
+
+
+def mac(name):
+    """Stable address from the name: net0 52:54:00:6e:00:00, peer1 52:54:00:70:00:01."""
+    return f"52:54:00:{ord(name[0]):02x}:00:{int(name[-1], 16):02x}"
+
+
+def blk(name, props=None, place=None):
+    return function(name, "virtio-blk-pci",
+                    {"drive": f"{name}-be", "serial": name, **(props or {})},
+                    ["-blockdev", drive(name)], disks={name: 64}, **(place or {}))
+
+
+def scsi(name, props=None):
+    return function(name, "virtio-scsi-pci", props or {}, ["-blockdev", drive(name)],
+                    disks={name: 64},
+                    parts=[f"scsi-hd,bus={name}.0,drive={name}-be,serial={name}"])
+
+
+def drive(name):
+    return f"raw,node-name={name}-be,file.driver=file,file.filename={{run}}/disk/{name},discard=unmap"
+
+
+def rng(name, props=None):
+    return function(name, "virtio-rng-pci", {"rng": f"{name}-be", **(props or {})},
+                    ["-object", f"rng-random,id={name}-be,filename=/dev/urandom"])
+
+
+def crypto(name, props=None):
+    return function(name, "virtio-crypto-pci", {"cryptodev": f"{name}-be", **(props or {})},
+                    ["-object", f"cryptodev-backend-builtin,id={name}-be"])
+
+
+def console(name, props=None):
+    """A console and a port; what is written to them arrives in the run directory."""
+    backends = []
+    for port in ("con", "port"):
+        backends += ["-chardev", f"file,id={name}-{port},path={{run}}/lab/{name}-{port}"]
+    return function(name, "virtio-serial-pci", {"max_ports": "4", **(props or {})}, backends,
+                    parts=[f"virtconsole,bus={name}.0,chardev={name}-con",
+                           f"virtserialport,bus={name}.0,chardev={name}-port,name={name}"])
+
+
+def ninep(name, props=None):
+    """9p: serves the project tree's selftests directory, read-only, with the name as mount tag."""
+    return function(name, "virtio-9p-pci",
+                    {"fsdev": f"{name}-be", "mount_tag": name, **(props or {})},
+                    ["-fsdev", f"local,id={name}-be,path=/baton/selftests,security_model=none,"
+                               "readonly=on"])
+
+
+def sound(name, props=None):
+    return function(name, "virtio-sound-pci", {"audiodev": f"{name}-be", **(props or {})},
+                    ["-audiodev", f"none,id={name}-be"])
+
+
+def keyboard(name, props=None):
+    return function(name, "virtio-keyboard-pci", {"disable-legacy": None, **(props or {})})
+
+
+def gpu(name, props=None):
+    return function(name, "virtio-gpu-pci", {"disable-legacy": None, **(props or {})})
+
+
+def mem(name, props=None):
+    """A memory device. It refuses drivers that would read what is unplugged."""
+    return function(name, "virtio-mem-pci",
+                    {"memdev": f"{name}-be", "unplugged-inaccessible": "on", **(props or {})},
+                    ["-object", f"memory-backend-ram,id={name}-be,size=128M"])
+
+
+def peer(name, netdev):
+    """The other side of a hub: a net function that stays with virtio-pci, outside any IOMMU."""
+    return net(name, {"iommu_platform": "off"}, netdev)
+
+
+def hub_sink(number):
+    """A port of a hub that takes everything and has nobody behind it: what one function sends while
+    the other rests is lost, as on a real wire, instead of waiting for it."""
+    path = f"{{run}}/sink{number}"
+    return ["-netdev", f"dgram,id=sink{number},local.type=unix,local.path={path},"
+                       f"remote.type=unix,remote.path={path}.nobody",
+            "-netdev", f"hubport,id=sink{number}-be,hubid={number},netdev=sink{number}"]
+
+
+def plain(fn):
+    """The same function as a device that does not know about IOMMUs."""
+    fn["props"]["iommu_platform"] = "off"
+    return fn
+
+
+def root_port(number):
+    return ["-device", f"pcie-root-port,id=rp{number},bus=pcie.0,addr={0x08 + number:#x},"
+                       f"chassis={number + 1},slot={number + 1}"]
+
+
+# -- topologies -------------------------------------------------------------------------------
+
+TOPOLOGIES = {
+    "net": {
+        "doc": "one net function",
+        "functions": [net("net0")],
+    },
+    "blk": {
+        "doc": "one blk function",
+        "functions": [blk("blk0")],
+    },
+    "net-blk": {
+        "doc": "a net and a blk function",
+        "functions": [net("net0"), blk("blk0")],
+    },
+    "two-net": {
+        "doc": "two net functions",
+        "functions": [net("net0"), net("net1")],
+    },
+    "classes": {
+        "doc": "one function of each class that carries data: net0, blk0, scsi0, rng0, ...",
+        "functions": [net("net0"), blk("blk0"), scsi("scsi0"), rng("rng0"), crypto("crypto0"),
+                      console("console0"), ninep("ninep0")],
+    },
+    "more-classes": {
+        "doc": "classes that only the kernel drives: input, sound, gpu",
+        "functions": [keyboard("input0"), sound("sound0"), gpu("gpu0")],
+    },
+    "peer": {
+        "doc": "a net function wired to a plain one (peer0) in the same VM, and a blk function",
+        "functions": [net("net0", netdev="hub:0"), blk("blk0"), peer("peer0", "hub:0")],
+        "qemu": hub_sink(0),
+    },
+    "rings": {
+        "doc": "packed rings (net0, blk0), 1024 entries (net1, blk1; QEMU limits net's transmit ring "
+               "to 256), many queues (net2 two pairs on a tap, blk2 four)",
+        "functions": [net("net0", {"packed": "on"}), blk("blk0", {"packed": "on"}),
+                      net("net1", {"rx_queue_size": "1024"}), blk("blk1", {"queue-size": "1024"}),
+                      net("net2", {"mq": "on", "vectors": "8"}, netdev="tap:2"),
+                      blk("blk2", {"num-queues": "4"})],
+    },
+    "control": {
+        "doc": "net with two queue pairs, packed rings and an MTU on a tap (net0); one that is wired to "
+               "a plain one (net1, peer0)",
+        "functions": [net("net0", {"mq": "on", "vectors": "8", "packed": "on", "host_mtu": "4000"},
+                          netdev="tap:2"),
+                      net("net1", netdev="hub:0"), peer("peer0", "hub:0")],
+        "qemu": hub_sink(0),
+    },
+    "vectors": {
+        "doc": "net and blk without MSI-X (net0, blk0), with one vector (net1, blk1), with two",
+        "functions": [fn(f"{fn.__name__}{n}", {"vectors": str(n)})
+                      for n in range(3) for fn in (net, blk)],
+    },
+    "features": {
+        "doc": "net and blk, and a memory device (mem0) that insists on a feature (bit 1)",
+        "functions": [net("net0"), blk("blk0"), mem("mem0")],
+        "qemu": ["-m", "maxmem=2048M"],
+    },
+    "odd": {
+        "doc": "functions to refuse: no ACCESS_PLATFORM (plain0), legacy only (legacy0)",
+        "functions": [plain(blk("plain0")),
+                      plain(blk("legacy0", {"disable-legacy": "off", "disable-modern": "on"}))],
+    },
+    "shared-group": {
+        "doc": "net and blk behind a conventional PCI bridge: one IOMMU group",
+        "qemu": ["-device", "pci-bridge,id=br0,bus=pcie.0,addr=0x8,chassis_nr=9,shpc=off"],
+        "functions": [net("net0", place={"under": "br0", "at": "0x1"}),
+                      blk("blk0", place={"under": "br0", "at": "0x2"})],
+    },
+    "twins": {
+        "doc": "net and blk are two functions of one slot: an IOMMU group that one can leave and join",
+        "qemu": root_port(0),
+        "functions": [blk("blk0", {"multifunction": "on"}, place={"under": "rp0", "at": "0x0.0x1"}),
+                      net("net0", {"multifunction": "on"}, place={"under": "rp0", "at": "0x0.0x0"})],
+    },
+    "hotplug": {
+        "doc": "net and blk behind root ports, for hot-unplug and AER",
+        "qemu": root_port(0) + root_port(1),
+        "functions": [net("net0", {"aer": "on"}, place={"under": "rp0", "at": "0x0"}),
+                      blk("blk0", {"aer": "on"}, place={"under": "rp1", "at": "0x0"})],
+    },
+    "ats": {
+        "doc": "blk behind a root port, with a translation cache of its own (ATS)",
+        "qemu": root_port(0),
+        "functions": [blk("blk0", {"ats": "on"}, place={"under": "rp0", "at": "0x0"})],
+    },
+    "sriov": {
+        "doc": "a net PF (net0) with two VFs (vf0, vf1)",
+        "qemu": root_port(0),
+        "functions": [net("vf0", {"sriov-pf": "net0"}, place={"under": "rp0", "at": "0x0.0x1"}),
+                      net("vf1", {"sriov-pf": "net0"}, place={"under": "rp0", "at": "0x0.0x2"}),
+                      net("net0", place={"under": "rp0", "at": "0x0.0x0"})],
+    },
+    "guest": {
+        "doc": "net (wired to peer0) and blk, with room and an emulated SVM for a guest in the VM",
+        "functions": [net("net0", netdev="hub:0"), blk("blk0"), peer("peer0", "hub:0")],
+        "qemu": hub_sink(0),
+        "memory": 2048,
+        "cpu": "EPYC",
+    },
+}
+
+
+# -- looking up -------------------------------------------------------------------------------
+
+def find(name):
+    """The topology called NAME or NAME@IOMMU, with defaults filled in; None if there is none."""
+    base, _, iommu = name.partition("@")
+    topology = TOPOLOGIES.get(base)
+    if topology is None or (iommu and iommu not in IOMMUS):
+        return None
+    return {"iommu": iommu or "intel", "memory": 1024, "cpus": 2, "cpu": "max", "cmdline": "",
+            "qemu": [], "functions": [], **topology, **({"iommu": iommu} if iommu else {})}
+
+
+def placed(topology):
+    """Yield (function, QEMU address, path): the path is how the VM finds it in sysfs, slot by slot
+    from the root bus, since bus numbers are the firmware's choice."""
+    bridges = {}
+    for arg in topology["qemu"]:
+        fields = dict(f.split("=", 1) for f in arg.split(",") if "=" in f)
+        if fields.get("bus") == "pcie.0" and "addr" in fields:
+            bridges[fields["id"]] = int(fields["addr"], 16)
+    slot = 0x10
+    for fn in topology["functions"]:
+        if fn["under"]:
+            dev, _, func = fn["at"].partition(".")
+            path = f"{bridges[fn['under']]:02x}.0/{int(dev, 16):02x}.{int(func or '0', 16)}"
+            yield fn, f"bus={fn['under']},addr={fn['at']}", path
+        else:
+            yield fn, f"bus=pcie.0,addr={slot:#x}", f"{slot:02x}.0"
+            slot += 1
