@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+# C3, reset; C9, interrupts end with ownership; C10, observable: somebody resets the function
+# through sysfs (function-level reset) while the kernel owns it, a user does, or nobody. The owner
+# is told (NEEDS_RESET and a configuration interrupt), the function stays without bus mastering
+# until he lets go, nothing leaks, and afterwards it works, in the same session too.
+#
+#   net0 --- root port --- baton_pci --- v0 --- virtio_vdpa --- ping, or vhost_vdpa --- this process
+#
+# topology: hotplug
+# timeout: 150
+import select
+
+from lib import *
+from vhost_vdpa import *
+
+BLOCKED = ("none", "blocked", False)
+
+
+def flr():
+    pathlib.Path("/sys/bus/pci/devices", function("net0"), "reset").write_text("1")
+
+
+def stands():
+    return vdpa_read("v0", "owner"), vdpa_read("v0", "state"), bus_master("net0")
+
+
+def virtio_status():
+    path, = pathlib.Path("/sys/bus/pci/devices", function("net0")).glob("virtio*/status")
+    return int(path.read_text(), 16)
+
+
+def kernel_loses_it():
+    """Under traffic, which is then refused by the broken queues."""
+    expect_log("Unexpected TXQ .0. queue failure: -5")
+    sh("vdpa_bind v0 virtio_vdpa; net_up v0; pings")
+    flood = subprocess.Popen(["ping", "-q", "-f", "10.0.2.2"], stdout=subprocess.DEVNULL)
+    try:
+        with Trace("witness:config_changed", "baton") as trace:
+            flr()
+        assert stands() == ("kernel", "lost", False), stands()
+        assert trace.lines("config_changed"), "no configuration interrupt"
+        assert virtio_status() & NEEDS_RESET, f"status {virtio_status():#x}"
+        steps = [line.split()[1] for line in trace.lines("baton_step")]
+        assert steps == ["forsake"], steps
+    finally:
+        flood.kill()
+        flood.wait()
+    sh("vdpa_unbind v0")
+    assert stands() == BLOCKED and not interrupts("net0"), (stands(), interrupts("net0"))
+
+
+def user_loses_it(then):
+    with Device(NODE) as dev:
+        config = os.eventfd(0, os.EFD_CLOEXEC)
+        dev.set_config_call(config)
+        net = Net(dev)
+        net.arp()
+        flr()
+        assert select.select([config], [], [], 5)[0], "no configuration interrupt"
+        assert stands() == ("user", "lost", False), stands()
+        assert dev.get_status() == DRIVER_OK | NEEDS_RESET, f"status {dev.get_status():#x}"
+        # It may try to go on, and nothing happens.
+        net.tx.post([(net.mem.iova + net.out, 72, READ)])
+        net.tx.kick()
+        dev.set_status(DRIVER_OK | NEEDS_RESET)
+        assert net.tx.used() is None and stands() == ("user", "lost", False), stands()
+        if then == "reset":
+            dev.reset()
+            assert dev.get_status() == 0 and stands() == BLOCKED, stands()
+            assert not interrupts("net0"), interrupts("net0")
+            dev.negotiate(USUAL)
+            mem = Memory(1 << 20).map(dev, 0x40000000)
+            tx = SplitQueue(dev, 1, 64, mem)
+            tx.enable()
+            dev.run()
+            tx.request((mem.iova + mem.alloc(72), 72, READ))
+    assert stands() == BLOCKED and not interrupts("net0"), (stands(), interrupts("net0"))
+    assert vdpa_read("v0", "mapped_bytes") == "0"
+
+
+def negotiated_user_loses_it():
+    """Not yet the owner, but what was negotiated is gone."""
+    with Device(NODE) as dev:
+        dev.start()
+        dev.negotiate(USUAL)
+        flr()
+        assert dev.get_status() & NEEDS_RESET and stands() == BLOCKED, stands()
+        dev.reset()
+        Memory(1 << 20).map(dev, 0x40000000)
+        dev.negotiate(USUAL)
+        dev.run()
+        assert stands() == ("user", "user", True), stands()
+
+
+def nobody_loses_it():
+    flr()
+    assert stands() == BLOCKED, stands()
+    exercise(NODE)
+    with Device(NODE) as dev:
+        flr()
+        assert stands() == BLOCKED and dev.get_status() == 0, stands()
+        Net(dev).arp()
+
+
+def main():
+    global NODE
+    ktap_start(10)
+    expect_log("was reset while the (kernel|user|none) owned it")
+    (TRACING / "kprobe_events").write_text("p:witness/config_changed virtio_config_changed\n")
+    sh("bind_baton net0")
+    with case("without a vDPA device"):
+        flr()
+        assert not bus_master("net0")
+    sh("vdpa_add v0 net0")
+    NODE = user_node("v0")
+
+    with case("nobody owns it"):
+        nobody_loses_it()
+    with case("a user owns it, and resets"):
+        user_loses_it("reset")
+    with case("a user owns it, and closes"):
+        user_loses_it("close")
+    with case("then it works for users"):
+        exercise(NODE)
+    with case("a user has negotiated"):
+        negotiated_user_loses_it()
+    with case("the kernel owns it"):
+        kernel_loses_it()
+    with case("then it works for the kernel"):
+        sh("vdpa_bind v0 virtio_vdpa; net_up v0; pings; vdpa_unbind v0")
+    NODE = user_node("v0")
+    with case("ten times more"):
+        for _ in range(10):
+            user_loses_it("close")
+    with case("it still works for users"):
+        exercise(NODE)
+    ktap_finish()
+
+
+main()

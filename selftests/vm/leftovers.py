@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a driver may have left behind: memory, pinned pages, interrupts."""
+
+import pathlib
+import re
+
+from lib import note
+
+PAGES = re.compile(r"^(SecPageTables|VmallocUsed|Percpu): +(\d+) kB$", re.M)
+
+
+def objects():
+    """Bytes in objects that drivers allocate. The caches are shrunk first: then only those count
+    that are really in use."""
+    caches = r"kmalloc-\S+|kernfs_node_cache|radix_tree_node|iommu_\S+"
+    for shrink in pathlib.Path("/sys/kernel/slab").glob("*/shrink"):
+        if re.fullmatch(caches, shrink.parent.name):
+            shrink.write_text("1")
+    slabs = re.findall(rf"^({caches}) +(\d+) +\d+ +(\d+) ",
+                       pathlib.Path("/proc/slabinfo").read_text(), re.M)
+    assert slabs
+    return {name: int(used) * int(size) for name, used, size in slabs}
+
+
+def pages():
+    """Bytes in pages that are no slab: IO page tables, vmalloc, per-CPU memory."""
+    return {name: int(kib) << 10 for name, kib in
+            PAGES.findall(pathlib.Path("/proc/meminfo").read_text())}
+
+
+def msi_interrupts():
+    """Names of all message-signalled interrupts, whoever has them."""
+    return {line.split()[-1] for line in pathlib.Path("/proc/interrupts").read_text().splitlines()
+            if "MSI" in line}
+
+
+def grown(before, after):
+    for name in before:
+        if before[name] != after[name]:
+            note(f"{name}: {after[name] - before[name]:+} bytes")
+    return sum(after.values()) - sum(before.values())

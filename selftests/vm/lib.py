@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Helpers for VM tests in Python: what lib.sh is to those in bash. A test reads like this:
+
+    #!/usr/bin/python3
+    # SPDX-License-Identifier: GPL-2.0-only
+    # what it proves
+    # topology: net-blk
+    # timeout: 60
+    from lib import *
+
+    ktap_start(2)
+    sh("bind_baton net0; vdpa_add v0 net0")
+    ok("one device", os.path.exists("/sys/bus/vdpa/devices/v0"))
+    with case("second add is refused"):
+        sh_refused("vdpa_add v1 net0")
+    ktap_finish()
+
+An exception outside a case ends the test: what was planned and did not run counts as failed.
+"""
+
+import contextlib
+import errno
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import traceback
+
+BATON_RUN = pathlib.Path(os.environ.get("BATON_RUN", "/run/baton"))
+SLOWER = int(os.environ.get("BATON_SLOWER", "1"))       # by how much this kernel is
+HERE = pathlib.Path(__file__).resolve().parent
+VDPA = pathlib.Path("/sys/bus/vdpa/devices")
+TRACING = pathlib.Path("/sys/kernel/tracing")
+
+# -- KTAP -------------------------------------------------------------------------------------
+
+_ktap = {"planned": 0, "number": 0, "failed": 0}
+
+
+def ktap_start(planned):
+    _ktap["planned"] = planned
+    print(f"KTAP version 1\n1..{planned}", flush=True)
+
+
+def note(text):
+    """A comment in the output."""
+    for line in str(text).splitlines():
+        print(f"# {line}", flush=True)
+
+
+def ok(name, condition, why=""):
+    """One test case; why is shown if it failed."""
+    _ktap["number"] += 1
+    if not condition:
+        _ktap["failed"] += 1
+        note(why)
+    print(f"{'' if condition else 'not '}ok {_ktap['number']} {name}", flush=True)
+
+
+def equal(name, got, wanted):
+    """One test case: two values are the same."""
+    ok(name, got == wanted, f"got    {got!r}\nwanted {wanted!r}")
+
+
+@contextlib.contextmanager
+def case(name):
+    """One test case: passes unless the block raises (assert, OSError, TimeoutError...)."""
+    try:
+        yield
+    except Exception as err:    # whatever it is, the other cases should still run
+        trace = traceback.extract_tb(err.__traceback__)[1:]
+        where = " > ".join(f"{frame.name}:{frame.lineno}" for frame in trace)
+        ok(name, False, f"{where}: {type(err).__name__}: {err}")
+    else:
+        ok(name, True)
+
+
+@contextlib.contextmanager
+def fails_with(*numbers):
+    """Passes if the block raises OSError with one of these errno values, and only then."""
+    try:
+        yield
+    except OSError as err:
+        wanted = [errno.errorcode[number] for number in numbers]
+        if err.errno not in numbers:
+            raise AssertionError(f"failed with {err}, not {' or '.join(wanted)}") from err
+    else:
+        raise AssertionError("did not fail")
+
+
+def skip(name, why):
+    _ktap["number"] += 1
+    print(f"ok {_ktap['number']} {name} # SKIP {why}", flush=True)
+
+
+def ktap_finish():
+    sys.exit(bool(_ktap["failed"] or _ktap["number"] < _ktap["planned"]))
+
+
+# -- the shell's helpers ----------------------------------------------------------------------
+
+def sh(command):
+    """Run a command with lib.sh at hand (sh("bind_baton net0")); return its output."""
+    run = subprocess.run(["bash", "-c", f"set -euo pipefail; . {HERE}/lib.sh; {command}"],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if run.returncode:
+        raise RuntimeError(f"{command}: exit status {run.returncode}: {run.stderr.strip()}")
+    return run.stdout.strip()
+
+
+def sh_refused(command):
+    """Run a command that has to fail; return what it said."""
+    run = subprocess.run(["bash", "-c", f"set -euo pipefail; . {HERE}/lib.sh; {command}"],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert run.returncode > 0, f"{command}: succeeded, or was killed ({run.returncode})"
+    return run.stdout.strip()
+
+
+def wait_for(what, seconds=5):
+    """Until what() is true, and return that; TimeoutError if that takes longer. Debug kernels get
+    more time."""
+    seconds *= SLOWER
+    deadline = time.monotonic() + seconds
+    while not (value := what()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s in vain")
+        time.sleep(0.02)
+    return value
+
+
+# -- the kernel log ---------------------------------------------------------------------------
+
+# What an IOMMU's complaints look like, of any kind of IOMMU.
+FAULT = re.compile(r"DMAR: \[DMA|AMD-Vi: Event logged|IO_PAGE_FAULT|virtio_iommu.*page fault")
+
+
+def expect_log(regex):
+    """Kernel log lines that match this are wanted: see lib.sh."""
+    with open(BATON_RUN / "expect", "a", encoding="utf-8") as stream:
+        stream.write(regex + "\n")
+
+
+def kernel_log():
+    return subprocess.run(["dmesg", "--notime"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.splitlines()
+
+
+def kernel_log_count(regex):
+    """How many lines of the kernel log match; take the difference around what is tested."""
+    pattern = re.compile(regex)
+    return sum(bool(pattern.search(line)) for line in kernel_log())
+
+
+def faults():
+    """How many faults the IOMMU has complained about (the kernel limits the rate of these lines)."""
+    return kernel_log_count(FAULT.pattern)
+
+
+# -- functions and vDPA devices ---------------------------------------------------------------
+
+def function(name):
+    """PCI address of a function of the topology."""
+    for line in (BATON_RUN / "functions").read_text().splitlines():
+        if line.split()[0] == name:
+            return line.split()[1]
+    raise KeyError(f"no function {name} in this topology")
+
+
+def bus_master(name):
+    """Whether the function's PCI command register lets it direct DMA, read past its driver."""
+    config = pathlib.Path("/sys/bus/pci/devices", function(name), "config").read_bytes()
+    return bool(config[4] & 4)
+
+
+def interrupts(name):
+    """For what a function has interrupts: ["config", "vq0", ...]; none unless somebody owns it."""
+    return re.findall(rf"baton-{function(name)}-(\S+)", pathlib.Path("/proc/interrupts").read_text())
+
+
+def physical(address, process="self"):
+    """Where in memory a page of a process is (its page table says so to root)."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    with open(f"/proc/{process}/pagemap", "rb") as pagemap:
+        pagemap.seek(address // page * 8)
+        entry = int.from_bytes(pagemap.read(8), "little")
+    assert entry >> 63, "the page is not in memory"
+    return (entry & (1 << 55) - 1) * page
+
+
+def vdpa_read(name, attribute):
+    """owner, state, last_refusal or mapped_bytes of a vDPA device."""
+    return (VDPA / name / "baton" / attribute).read_text().strip()
+
+
+def vdpa_bind(name, consumer):
+    """Hand a vDPA device to virtio_vdpa or vhost_vdpa; AssertionError if the bind was refused. What
+    lib.sh's function of this name does, for tests that do it very often."""
+    driver = VDPA / name / "driver"
+    if driver.exists():
+        (driver / "unbind").write_text(name)
+    (VDPA / name / "driver_override").write_text(consumer)
+    (VDPA.parent / "drivers_probe").write_text(name)
+    assert driver.exists() and driver.resolve().name == consumer, f"{consumer} refused"
+
+
+def user_node(name):
+    """Bind a vDPA device to vhost_vdpa; return its /dev node."""
+    vdpa_bind(name, "vhost_vdpa")
+    return f"/dev/{next((VDPA / name).glob('vhost-vdpa-*')).name}"
+
+
+def pinned():
+    """How many pages are pinned for DMA."""
+    # Each CPU keeps some of the count to itself, for a while.
+    pathlib.Path("/proc/sys/vm/stat_refresh").write_text("1")
+    stat = dict(line.split() for line in pathlib.Path("/proc/vmstat").read_text().splitlines())
+    return int(stat["nr_foll_pin_acquired"]) - int(stat["nr_foll_pin_released"])
+
+
+# -- tracing ----------------------------------------------------------------------------------
+
+class Trace:
+    """Tracepoints while the block runs.
+
+        with Trace("baton", "iommu:map") as trace:
+            ...
+        assert trace.lines("baton_owner") == ["0000:00:10.0: blocked -> granting owner=user", ...]
+    """
+
+    def __init__(self, *events):
+        self.events = events
+        self.text = ""
+
+    def __enter__(self):
+        (TRACING / "set_event").write_text("")
+        # The usual clock does not compare between processors.
+        (TRACING / "trace_clock").write_text("mono")
+        (TRACING / "trace").write_text("")
+        (TRACING / "set_event").write_text("\n".join(self.events))
+        return self
+
+    def __exit__(self, *_):
+        self.text = (TRACING / "trace").read_text()
+        (TRACING / "set_event").write_text("")
+
+    def read(self):
+        """What has come so far, in order: list of (event, text)."""
+        text = self.text or (TRACING / "trace").read_text()
+        return re.findall(r"^ *\S.*?: (\w+): (.*)$", re.sub(r"^#.*\n", "", text, flags=re.M), re.M)
+
+    def lines(self, event):
+        """The texts of one event."""
+        return [text for name, text in self.read() if name == event]
