@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `make help` lists every verb. What kbuild reads is the file Kbuild beside this one; V=1, W=1 and
+# C=1 reach it by themselves.
+
+KVER	?= $(shell uname -r)
+KDIR	?= /lib/modules/$(KVER)/build
+KERNEL	?=
+TOPOLOGY ?=
+TESTS	?=
+SECONDS	?= 20
+
+export INSTALL_MOD_PATH ?= $(DESTDIR)
+
+version	:= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+dkms	= /usr/src/baton-$(version)
+kbuild	= $(if $(wildcard $(KDIR)/Makefile),,$(error No kernel headers in $(KDIR): \
+	`apt install linux-headers-$(KVER)`, or set KDIR to a kernel build directory))$(MAKE) \
+	-C $(KDIR) M=$(CURDIR) CONFIG_BATON=m CONFIG_BATON_PCI=m
+# What KDIR builds for, which need not be the kernel that runs.
+krel	= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null || echo $(KVER))
+modules	= $(INSTALL_MOD_PATH)/lib/modules/$(krel)
+
+.PHONY: all install uninstall dkms-install dkms-uninstall need-dkms clean help \
+	demo lab check style check-unit check-cbmc check-fuzz check-vm check-debug
+
+all: ## build baton.ko and baton_pci.ko for KDIR=/lib/modules/KVER/build
+	+$(kbuild) modules
+
+install: all ## install the modules under DESTDIR (or INSTALL_MOD_PATH)
+	+$(kbuild) modules_install
+	$(depmod)
+
+uninstall: ## remove what `make install` installed
+	rm -f $(foreach m,baton baton_pci,$(modules)/updates/drivers/vdpa/baton/$(m).ko*)
+	$(depmod)
+
+# A staging directory (packaging) holds no kernel, so there is nothing to index.
+depmod	= if [ -e $(modules)/modules.order ]; then \
+		depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(krel); fi
+
+dkms-install: dkms-uninstall ## build and install through DKMS, again at every kernel update
+	mkdir -p $(dkms)
+	find Kbuild Kconfig Makefile dkms.conf COPYING drivers include -type f \
+		\( -name '*.[ch]' ! -name '*.mod.c' -o ! -name '*.*' -o -name dkms.conf \) \
+		-exec cp -t $(dkms) --parents {} +
+	dkms install baton/$(version) -k $(krel)
+
+dkms-uninstall: need-dkms ## remove what `make dkms-install` installed, for all kernels
+	if dkms status baton/$(version) | grep -q .; then dkms remove baton/$(version) --all; fi
+	rm -rf $(dkms)
+
+need-dkms:
+	@command -v dkms >/dev/null || { echo 'DKMS is missing: `apt install dkms`.' >&2; exit 1; }
+
+clean: ## remove everything that was built
+	+$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
+	rm -rf build
+
+demo: ## one function, a container, a guest: the story, in a VM (KERNEL=6.12|7.2)
+	tools/lab/demo $(if $(KERNEL),--kernel $(KERNEL))
+
+lab: ## a shell in such a VM (KERNEL=6.12|7.2, TOPOLOGY=name)
+	tools/lab/build $(or $(KERNEL),6.12)
+	tools/lab/vm --kernel $(or $(KERNEL),6.12) $(if $(TOPOLOGY),--topology $(TOPOLOGY)) --shell
+
+check: ## everything below; ends with `N passed, N failed, N skipped`
+	@DURATION=$(SECONDS) tools/check style unit cbmc fuzz vm
+
+style: ## checkpatch, sparse, W=1, kernel-doc, shellcheck, clang-format, the project's own rules
+	@tools/check style
+
+check-unit: ## unit tests of the pure C, in user space, with ASan and UBSan
+	@tools/check unit
+
+check-cbmc: ## proofs on the pure C
+	@tools/check cbmc
+
+check-fuzz: ## hostile owners' control queues, fuzzed in user space (SECONDS=20)
+	@DURATION=$(SECONDS) tools/check fuzz
+
+check-vm: ## tests in VMs, on both kernels (KERNEL=6.12|7.2, TESTS="FILE...")
+	@KERNEL="$(KERNEL)" TESTS="$(TESTS)" tools/check vm
+
+check-debug: ## the tests in VMs on kernels built to find faults (TESTS="FILE...")
+	@TESTS="$(TESTS)" tools/check debug
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
