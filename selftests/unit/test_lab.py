@@ -17,8 +17,12 @@ ALLOWED = logpolicy.read_allowed(TREE / "selftests/vm/log-allow")
 FAULT = "DMAR: [DMA Write NO_PASID] Request device [00:10.0] fault addr 0x1000 [fault reason 0x05]"
 
 
+def judge_reasons(records, expected=()):
+    return logpolicy.judge(records, ALLOWED, expected)
+
+
 def judge(records, expected=()):
-    return len(logpolicy.judge(records, ALLOWED, expected))
+    return len(judge_reasons(records, expected))
 
 
 def kmsg(*lines):
@@ -36,6 +40,12 @@ def topology_faults():
         if not topology["doc"]:
             bad.append(f"{name}: no doc")
     return bad
+
+
+def report(frame):
+    """What is wrong with a log that holds one report of the kernel's."""
+    return judge_reasons([(4, "-----[ cut here ]-----"), (4, "WARNING: CPU: 0 PID: 1 at a.c:1"),
+                          (4, f" {frame}+0x1/0x2 [{frame}]"), (4, "---[ end trace 0 ]---")])
 
 
 # (name, what is, what should be)
@@ -64,6 +74,15 @@ CASES = [
     ("log: nothing in the allow-list excuses everything",
      [pattern.pattern for pattern in ALLOWED if pattern.search("") or re.search(pattern, FAULT)],
      []),
+    ("again: not when a line of the log is wrong",
+     logpolicy.condemned(["a", "kernel log: b"]), True),
+    ("again: when a line that was announced never came",
+     logpolicy.condemned(judge_reasons([], ["DMAR"])), False),
+    ("again: not after a report with a function of ours",
+     logpolicy.condemned(report("baton")), True),
+    ("again: not after a line beside a report",
+     logpolicy.condemned(report("rng_core") + ["kernel log: b"] + report("rng_core")), True),
+    ("again: after a report of somebody else's", logpolicy.condemned(report("rng_core")), False),
     ("topologies: the data is sound", topology_faults(), []),
     ("topologies: any of them with another IOMMU", topologies.find("net@amd")["iommu"], "amd"),
     ("topologies: unknown names", [topologies.find(n) for n in ("nets", "net@tv")], [None, None]),
