@@ -30,7 +30,7 @@ def virtio_status(name):
     return int((device / "status").read_text(), 16)
 
 
-ktap_start(2 * 4 + 4)
+ktap_start(2 * 4 + 6)
 for number, wanted in (1, {"all"}), (2, {"config", "shared1"}):
     net, blk = f"net{number}", f"blk{number}"
     # A queue has a vector of its own if there are two for blk's one queue.
@@ -56,7 +56,15 @@ with case("net0, no vectors: the kernel finds a failed device, and one line in t
 with case("net0, no vectors: unbound again"):
     sh("vdpa_unbind net0")
     assert vdpa_read("net0", "state") == "blocked"
+expect_log(r"I/O error(, dev| on dev) vda|Dev vda: unable to read")
 sh("bind_baton blk0; vdpa_add blk0 blk0")
+with case("blk0, no vectors: the kernel finds a disk whose requests fail, and does not wait for them"):
+    vdpa_bind("blk0", "virtio_vdpa")
+    assert virtio_status("blk0") & FAILED and not virtio_status("blk0") & S_DRIVER_OK
+    sh("wait_for 10 refuses dd if=/dev/$(vdpa_disk blk0) of=/dev/null bs=4k count=1 iflag=direct")
+with case("blk0, no vectors: unbound again"):
+    sh("vdpa_unbind blk0")
+    assert vdpa_read("blk0", "state") == "blocked"
 for name in "net0", "blk0":
     with case(f"{name}, no vectors: a user finds a failed device, and one line in the log"):
         node = user_node(name)

@@ -117,7 +117,7 @@ static const struct baton_field no_fields[] = {
 
 static const struct baton_class classes[] = {
 	{ VIRTIO_ID_NET, "net", NR_OF(net_fields), net_fields },
-	{ VIRTIO_ID_BLOCK, "block", NR_OF(blk_fields), blk_fields },
+	{ VIRTIO_ID_BLOCK, "block", NR_OF(blk_fields), blk_fields, true },
 	{ VIRTIO_ID_CONSOLE, "console", NR_OF(console_fields), console_fields },
 	{ VIRTIO_ID_RNG, "rng", NR_OF(no_fields), no_fields },
 	{ VIRTIO_ID_BALLOON, "balloon", NR_OF(balloon_fields), balloon_fields },

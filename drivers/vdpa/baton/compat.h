@@ -10,6 +10,7 @@
 #define BATON_COMPAT_H
 
 #include <linux/vdpa.h>
+#include <linux/virtio.h>
 
 #ifdef BATON_HAVE_VIRTIO_MAP
 /* The operation that says how a queue is mapped, and what it returns. */
@@ -43,6 +44,29 @@ static inline struct device *baton_compat_map_by(struct device *dev)
 static inline void baton_compat_set_dma_dev(struct vdpa_device *vdev, struct device *dev)
 {
 	vdev->dma_dev = dev;
+}
+#endif
+
+/* Without suspend, no virtio driver knows how to step aside. */
+#ifdef CONFIG_PM_SLEEP
+static inline int baton_compat_virtio_freeze(struct virtio_device *virtio)
+{
+	return virtio_device_freeze(virtio);
+}
+
+static inline int baton_compat_virtio_restore(struct virtio_device *virtio)
+{
+	return virtio_device_restore(virtio);
+}
+#else
+static inline int baton_compat_virtio_freeze(struct virtio_device *virtio)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int baton_compat_virtio_restore(struct virtio_device *virtio)
+{
+	return -EOPNOTSUPP;
 }
 #endif
 

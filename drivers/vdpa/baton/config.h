@@ -26,12 +26,15 @@ struct baton_field {
  * @name: for log lines
  * @nr_fields: how many entries @fields has; 0: layout unknown
  * @fields: the configuration space from its first byte on, no gaps
+ * @pausable: its virtio driver can be stopped and started again while user
+ *	      space goes on (freeze and restore), and waits for what is under way
  */
 struct baton_class {
 	u32 id;
 	const char *name;
 	unsigned int nr_fields;
 	const struct baton_field *fields;
+	bool pausable;
 };
 
 /**

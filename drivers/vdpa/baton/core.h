@@ -247,6 +247,8 @@ struct baton_vdpa {
  * @hw_features: features that the hardware offers
  * @queue_max: the largest size that any queue may have
  * @bv: the vDPA device, if there is one
+ * @paused: the virtio device whose driver has stepped aside while others reset
+ *	    the function; belongs to whoever holds the function's device lock
  * @mgmt: the management device
  * @id_table: for @mgmt
  * @log_limit: keeps a user from flooding the log
@@ -265,6 +267,7 @@ struct baton {
 	u64 hw_features;
 	u16 queue_max;
 	struct baton_vdpa *bv;
+	struct device *paused;
 	struct vdpa_mgmt_dev mgmt;
 	struct virtio_device_id id_table[2];
 	struct ratelimit_state log_limit;
@@ -286,6 +289,13 @@ __printf(2, 3) void baton_function_refuse(struct baton *b, const char *fmt, ...)
 int baton_handover_event(struct baton *b, enum baton_event event);
 int baton_handover_quiesce(struct baton *b);
 bool baton_handover_owned(const struct baton *b);
+
+/* virtio.c */
+int baton_virtio_init(void);
+void baton_virtio_uninit(void);
+void baton_virtio_break(struct baton *b);
+void baton_virtio_pause(struct baton *b);
+void baton_virtio_resume(struct baton *b);
 
 /* dma.c */
 int baton_dma_init(struct baton *b);

@@ -228,10 +228,12 @@ EXPORT_SYMBOL_GPL(baton_function_shutdown);
  * baton_function_reset_prepare() - somebody else is about to reset the function
  * @fn: the function
  *
- * The owner, if there is one, loses the function but not yet the ownership: it
- * is told in baton_function_reset_done() and has to reset.
+ * A disk's virtio driver lets go of the function and gets it back afterwards.
+ * Any other owner loses it, but not yet the ownership: it is told in
+ * baton_function_reset_done() and has to reset.
  *
- * Context: may sleep. Holds off every operation on the function until
+ * Context: may sleep, until a disk has answered what is under way; the
+ * function's device lock held. Holds off every operation on the function until
  * baton_function_reset_done(), which must follow in the same context.
  */
 void baton_function_reset_prepare(struct baton_function *fn)
@@ -239,6 +241,7 @@ void baton_function_reset_prepare(struct baton_function *fn)
 	struct baton *b = fn->baton;
 	struct baton_vdpa *bv;
 
+	baton_virtio_pause(b);
 	mutex_lock(&b->lock);
 	bv = b->bv;
 	baton_handover_event(b, BATON_EV_LOSE);
@@ -270,5 +273,6 @@ void baton_function_reset_done(struct baton_function *fn)
 		baton_irq_config(bv);
 	}
 	mutex_unlock(&b->lock);
+	baton_virtio_resume(b);
 }
 EXPORT_SYMBOL_GPL(baton_function_reset_done);

@@ -5,7 +5,6 @@
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/ktime.h>
-#include <linux/virtio.h>
 #include <linux/virtio_config.h>
 
 #include "core.h"
@@ -135,23 +134,11 @@ static int step_flr(struct baton *b)
 	return err;
 }
 
-/*
- * A virtio driver learns that its device is gone from its queues being broken,
- * as with virtio-pci, and in no other way: some wait for answers for ever.
- */
-static int break_virtio(struct device *dev, void *data)
-{
-	if (is_virtio_device(dev))
-		virtio_break_device(dev_to_virtio(dev));
-	return 0;
-}
-
 static int step_forsake(struct baton *b)
 {
 	step_unmaster(b);
 	baton_queue_silence(b->bv);
-	if (b->owner.owner == BATON_KERNEL)
-		device_for_each_child(b->fn->dev, NULL, break_virtio);
+	baton_virtio_break(b);
 	return 0;
 }
 

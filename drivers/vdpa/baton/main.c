@@ -26,13 +26,21 @@ struct workqueue_struct *baton_wq;
 
 static int __init init(void)
 {
-	baton_wq = alloc_workqueue("baton", WQ_UNBOUND, 0);
+	int err;
 
-	return baton_wq ? 0 : -ENOMEM;
+	baton_wq = alloc_workqueue("baton", WQ_UNBOUND, 0);
+	if (!baton_wq)
+		return -ENOMEM;
+	err = baton_virtio_init();
+	if (err)
+		destroy_workqueue(baton_wq);
+
+	return err;
 }
 
 static void __exit uninit(void)
 {
+	baton_virtio_uninit();
 	destroy_workqueue(baton_wq);
 }
 

@@ -431,12 +431,18 @@ static void set_status(struct vdpa_device *vdev, u8 status)
 	added = status & ~bv->status;
 	status &= ~VIRTIO_CONFIG_S_NEEDS_RESET;
 
-	if (added & VIRTIO_CONFIG_S_FEATURES_OK && negotiate(b))
+	/*
+	 * A driver that was paused has to get through, to where it can be told:
+	 * some cannot be unbound without harm after half of a resume.
+	 */
+	if (added & VIRTIO_CONFIG_S_FEATURES_OK && negotiate(b) && !b->paused)
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK &&
 	    (!(status & VIRTIO_CONFIG_S_FEATURES_OK) || grant(b))) {
 		status &= ~VIRTIO_CONFIG_S_DRIVER_OK;
 		status |= VIRTIO_CONFIG_S_FAILED;
+		/* It does not look at the status again. */
+		baton_virtio_break(b);
 	}
 	WRITE_ONCE(bv->status, status);
 }
