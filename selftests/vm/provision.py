@@ -108,7 +108,7 @@ sh("vdpa_del v0")
 # What cannot be
 with case("max_vqp beyond what there is: EOPNOTSUPP"):
     refused("vdpa_add v1 net0 max_vqp 32", "Operation not supported",
-            "max_vqp 32 refused: this function has 2 queue pairs")
+            "max_vqp 32 refused: the limit of this function is 2")
 with case("mtu of a function that has none: EOPNOTSUPP"):
     refused("vdpa_add v1 net1 mtu 1500", "Operation not supported",
             "mtu 1500 refused: this function does not offer MTU")
@@ -126,7 +126,7 @@ with case("another address with packed rings, which leave no control queue: EOPN
             "Operation not supported", f"mac {OURS} refused: this function cannot change its own")
 with case("more queue pairs than the one that a function has: EOPNOTSUPP"):
     refused("vdpa_add v1 net1 max_vqp 2", "Operation not supported",
-            "max_vqp 2 refused: this function has 1 queue pairs")
+            "max_vqp 2 refused: the limit of this function is 1")
 with case("none of these left a device"):
     assert not (VDPA / "v1").exists()
 with case("what was refused can be had with less"):

@@ -226,6 +226,14 @@ TOPOLOGIES = {
                       net("net1", netdev="hub:0"), peer("peer0", "hub:0")],
         "qemu": hub_sink(0),
     },
+    "extras": {
+        "doc": "net with two queue pairs that distributes by hash (RSS) and tells the hash (net0); one "
+               "that is wired to a plain one (net1, peer0)",
+        "functions": [net("net0", {"mq": "on", "vectors": "8", "rss": "on", "hash": "on"},
+                          netdev="tap:2"),
+                      net("net1", netdev="hub:0"), peer("peer0", "hub:0")],
+        "qemu": hub_sink(0),
+    },
     "vectors": {
         "doc": "net and blk without MSI-X (net0, blk0), with one vector (net1, blk1), with two",
         "functions": [fn(f"{fn.__name__}{n}", {"vectors": str(n)})
@@ -274,6 +282,15 @@ TOPOLOGIES = {
     "guest": {
         "doc": "net (wired to peer0) and blk, with room and an emulated SVM for a guest in the VM",
         "functions": [net("net0", netdev="hub:0"), blk("blk0"), peer("peer0", "hub:0")],
+        "qemu": hub_sink(0),
+        "memory": 2048,
+        "cpu": "EPYC",
+    },
+    "guest-control": {
+        "doc": "net with two queue pairs on a tap (net0), one that is wired to peer0 (net1), with room "
+               "for a guest",
+        "functions": [net("net0", {"mq": "on", "vectors": "8", "host_mtu": "4000"}, netdev="tap:2"),
+                      net("net1", netdev="hub:0"), peer("peer0", "hub:0")],
         "qemu": hub_sink(0),
         "memory": 2048,
         "cpu": "EPYC",

@@ -64,8 +64,8 @@ u64 baton_features_offer(u64 hardware, enum baton_party consumer)
  */
 u64 baton_features_usual(u64 offered, bool net)
 {
-	const u64 transport = BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
-			      BIT64(VIRTIO_RING_F_EVENT_IDX) |
+	/* QEMU 10 does not know INDIRECT_DESC here. */
+	const u64 transport = BIT64(VIRTIO_RING_F_EVENT_IDX) |
 			      BIT64(VIRTIO_F_VERSION_1) |
 			      BIT64(VIRTIO_F_ACCESS_PLATFORM);
 	/* Network device bits 0 to 23 without GUEST_ANNOUNCE and the obsolete GSO. */

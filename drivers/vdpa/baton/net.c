@@ -138,7 +138,11 @@ static enum baton_command_verdict check_pairs(const struct baton_net *n, u8 cmd,
 	return pairs <= n->pairs ? BATON_COMMAND_FORWARD : BATON_COMMAND_LIMIT;
 }
 
-/* Hash types, mask, queue of the rest, table, number of transmit queues, key. */
+/*
+ * Hash types, mask, queue of the rest, table, number of transmit queues, key.
+ * Linux sends the padding of its structure after the key: that is no reason to
+ * do without.
+ */
 static enum baton_command_verdict check_rss(const struct baton_net *n, u8 cmd, const u8 *data,
 					    size_t len)
 {
@@ -161,14 +165,14 @@ static enum baton_command_verdict check_rss(const struct baton_net *n, u8 cmd, c
 		return BATON_COMMAND_LIMIT;
 	key = data[at + 2];
 
-	return len - at - 3 == key ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+	return len - at - 3 >= key ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
 }
 
 /* Hash types, four reserved words, key. */
 static enum baton_command_verdict check_hash(const struct baton_net *n, u8 cmd, const u8 *data,
 					     size_t len)
 {
-	return len >= 13 && len - 13 == data[12] ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+	return len >= 13 && len - 13 >= data[12] ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
 }
 
 static enum baton_command_verdict check_coal_vq(const struct baton_net *n, u8 cmd, const u8 *data,

@@ -117,7 +117,7 @@ static int provision_pairs(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
 	if (HAS(config, NET_CFG_MAX_VQP)) {
 		if (config->net.max_vq_pairs > bv->net.pairs) {
 			baton_function_refuse(b,
-					      "max_vqp %u refused: this function has %u queue pairs",
+					      "max_vqp %u refused: the limit of this function is %u",
 					      config->net.max_vq_pairs, bv->net.pairs);
 			return -EOPNOTSUPP;
 		}
