@@ -298,7 +298,7 @@ static void class_layouts(void)
 	static const struct {
 		u32 id;
 		unsigned int size, offset, width;
-	} cases[] = {
+	} table[] = {
 		{ VIRTIO_ID_NET, 24, 10, 2 },	 /* mtu */
 		{ VIRTIO_ID_NET, 24, 12, 4 },	 /* speed */
 		{ VIRTIO_ID_NET, 24, 18, 2 },	 /* rss_max_indirection_table_length */
@@ -316,13 +316,13 @@ static void class_layouts(void)
 		{ VIRTIO_ID_MEM, 56, 16, 8 },	 /* addr */
 	};
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct baton_config c = set_up(baton_class_find(cases[i].id), ~0ull, SPACE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
+		struct baton_config c = set_up(baton_class_find(table[i].id), ~0ull, SPACE);
 
-		CONTEXT("class %s, offset %u", c.class->name, cases[i].offset);
-		CHECK_EQ(baton_config_size(&c), cases[i].size);
-		CHECK_EQ(hw.field[cases[i].offset].start, cases[i].offset);
-		CHECK_EQ(hw.field[cases[i].offset].width, cases[i].width);
+		CONTEXT("class %s, offset %u", c.class->name, table[i].offset);
+		CHECK_EQ(baton_config_size(&c), table[i].size);
+		CHECK_EQ(hw.field[table[i].offset].start, table[i].offset);
+		CHECK_EQ(hw.field[table[i].offset].width, table[i].width);
 	}
 }
 

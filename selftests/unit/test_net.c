@@ -309,14 +309,14 @@ static void features(void)
 static void usual(void)
 {
 	u64 offered = baton_net_carried(baton_features_offer(~0ull, BATON_USER));
-	u64 net = baton_features_usual(offered, true);
+	u64 offer = baton_features_usual(offered, true);
 
-	CHECK_EQ(net & ~offered, 0);
-	CHECK_EQ(net & (ANNOUNCE | PACKED | STATS | VQ_COAL | COAL | BIT(28) | BIT(35) | BIT(36)),
+	CHECK_EQ(offer & ~offered, 0);
+	CHECK_EQ(offer & (ANNOUNCE | PACKED | STATS | VQ_COAL | COAL | BIT(28) | BIT(35) | BIT(36)),
 		 0);
-	CHECK((net & (CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_MAC | MQ)) ==
+	CHECK((offer & (CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_MAC | MQ)) ==
 	      (CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_MAC | MQ));
-	CHECK(!baton_features_check(offered, net));
+	CHECK(!baton_features_check(offered, offer));
 	CHECK(baton_features_usual(offered, false) == offered);
 	CHECK_EQ(baton_features_usual(0, true), 0);
 }

@@ -222,7 +222,7 @@ static void each_drain_step_fails(void)
 		unsigned int failing;
 		const char *journal;
 		enum baton_state state;
-	} cases[] = {
+	} table[] = {
 		{ 1u << BATON_STEP_QUIESCE, DRAIN "flr verify ", BATON_BLOCKED },
 		{ 1u << BATON_STEP_QUIESCE | 1u << BATON_STEP_FLR, DRAIN "flr ", BATON_BROKEN },
 		{ 1u << BATON_STEP_QUIESCE | 1u << BATON_STEP_VERIFY, DRAIN "flr verify ",
@@ -233,13 +233,13 @@ static void each_drain_step_fails(void)
 		{ ~0u, DRAIN "flr ", BATON_BROKEN },
 	};
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
 		struct baton_owner o = in_state(BATON_USER_OWNS);
 
-		CONTEXT("failing 0x%x", cases[i].failing);
-		CHECK_EQ(happen_failing(&o, BATON_EV_DRAIN, cases[i].failing), 0);
-		CHECK(!strcmp(journal, cases[i].journal));
-		CHECK_EQ(o.state, cases[i].state);
+		CONTEXT("failing 0x%x", table[i].failing);
+		CHECK_EQ(happen_failing(&o, BATON_EV_DRAIN, table[i].failing), 0);
+		CHECK(!strcmp(journal, table[i].journal));
+		CHECK_EQ(o.state, table[i].state);
 		CHECK_EQ(o.owner, BATON_NONE);
 		if (o.state == BATON_BROKEN) {
 			CHECK_EQ(happen(&o, BATON_EV_GRANT), -EIO);
@@ -395,7 +395,7 @@ static void hostile_function(void)
 		const char *name;
 		enum hostility hostility;
 		enum baton_state granted, drained;
-	} cases[] = {
+	} table[] = {
 		{ "honest", HONEST, BATON_KERNEL_OWNS, BATON_BLOCKED },
 		{ "status stays until FLR", NEEDS_FLR, BATON_KERNEL_OWNS, BATON_BLOCKED },
 		{ "status never returns to 0", NEVER_RESETS, BATON_KERNEL_OWNS, BATON_BROKEN },
@@ -406,17 +406,17 @@ static void hostile_function(void)
 		{ "asks for reset at once", ASKS_FOR_RESET, BATON_BLOCKED, BATON_BLOCKED },
 	};
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
 		struct mock m = { 0 };
 		struct baton_owner o;
 
-		CONTEXT("%s", cases[i].name);
+		CONTEXT("%s", table[i].name);
 		baton_owner_init(&o);
 		CHECK_EQ(play(&o, &m, BATON_EV_REVIVE), 0);
 		CHECK_EQ(play(&o, &m, BATON_EV_BIND_KERNEL), 0);
-		m.hostility = cases[i].hostility;
+		m.hostility = table[i].hostility;
 		CHECK_EQ(play(&o, &m, BATON_EV_GRANT), 0);
-		CHECK_EQ(o.state, cases[i].granted);
+		CHECK_EQ(o.state, table[i].granted);
 		CHECK_EQ(m.master, o.state == BATON_KERNEL_OWNS);
 
 		/* The next owner of a function that is well again finds nothing of this. */
@@ -425,9 +425,9 @@ static void hostile_function(void)
 		CHECK_EQ(play(&o, &m, BATON_EV_GRANT), 0);
 		CHECK_EQ(o.state, BATON_KERNEL_OWNS);
 
-		m.hostility = cases[i].hostility;
+		m.hostility = table[i].hostility;
 		CHECK_EQ(play(&o, &m, BATON_EV_DRAIN), 0);
-		CHECK_EQ(o.state, cases[i].drained);
+		CHECK_EQ(o.state, table[i].drained);
 		CHECK(!m.master);
 		CHECK_EQ(play(&o, &m, BATON_EV_GRANT), o.state == BATON_BROKEN ? -EIO : 0);
 	}

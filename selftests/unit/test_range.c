@@ -29,7 +29,7 @@ static void typical_requests(void)
 		u64 first, size, pa;
 		u32 perm;
 		enum baton_map_verdict want;
-	} cases[] = {
+	} table[] = {
 		{ 0, PAGE, PAGE, RW, BATON_MAP_OK },
 		{ 0, 0xfee00000, 0, RO, BATON_MAP_OK }, /* up to the window */
 		{ 0, 0xfee01000, 0, RO, BATON_MAP_RESERVED },
@@ -55,11 +55,11 @@ static void typical_requests(void)
 		{ 0, UINT64_MAX, 0, RW, BATON_MAP_ALIGN },
 	};
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
 		CONTEXT("case %u", i);
-		CHECK_EQ(baton_range_check(&typical, cases[i].first, cases[i].size, cases[i].pa,
-					   cases[i].perm),
-			 cases[i].want);
+		CHECK_EQ(baton_range_check(&typical, table[i].first, table[i].size, table[i].pa,
+					   table[i].perm),
+			 table[i].want);
 	}
 }
 
