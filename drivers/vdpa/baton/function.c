@@ -236,7 +236,7 @@ EXPORT_SYMBOL_GPL(baton_function_shutdown);
  * function's device lock held. Holds off every operation on the function until
  * baton_function_reset_done(), which must follow in the same context.
  */
-void baton_function_reset_prepare(struct baton_function *fn)
+void __no_context_analysis baton_function_reset_prepare(struct baton_function *fn)
 {
 	struct baton *b = fn->baton;
 	struct baton_vdpa *bv;
@@ -258,7 +258,7 @@ EXPORT_SYMBOL_GPL(baton_function_reset_prepare);
  *
  * Context: may sleep; after baton_function_reset_prepare().
  */
-void baton_function_reset_done(struct baton_function *fn)
+void __no_context_analysis baton_function_reset_done(struct baton_function *fn)
 {
 	struct baton *b = fn->baton;
 	struct baton_vdpa *bv = b->bv;
