@@ -66,7 +66,7 @@ lab: ## a shell in such a VM (KERNEL=6.12|7.2, TOPOLOGY=name)
 check: ## everything below; ends with `N passed, N failed, N skipped`
 	@DURATION=$(SECONDS) tools/check style unit cbmc fuzz vm
 
-style: ## checkpatch, sparse, W=1, kernel-doc, shellcheck, clang-format, the project's own rules
+style: ## checkpatch, sparse, coccicheck, clang, cppcheck, shellcheck, the project's own rules
 	@tools/check style
 
 check-unit: ## unit tests of the pure C, in user space, with ASan and UBSan
