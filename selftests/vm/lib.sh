@@ -160,10 +160,12 @@ fn_master() {
 	((command & 4))
 }
 
-# baton_load PARAMETER=VALUE...: the core with these parameters, and the function driver.
+# baton_load PARAMETER=VALUE...: the core with these parameters, and the function driver. With
+# BATON_MODULES=faults, those whose functions can be made to misbehave.
 baton_load() {
 	local dir
-	dir=/baton/build/$(cut -d' ' -f1 "$BATON_RUN/kernel")/drivers/vdpa/baton
+	dir=/baton/build/$(cut -d' ' -f1 "$BATON_RUN/kernel")${BATON_MODULES:+/$BATON_MODULES}
+	dir+=/drivers/vdpa/baton
 	insmod "$dir/baton.ko" "$@"
 	insmod "$dir/baton_pci.ko"
 }

@@ -210,6 +210,12 @@ TOPOLOGIES = {
         "functions": [net("net0", netdev="hub:0"), blk("blk0"), peer("peer0", "hub:0")],
         "qemu": hub_sink(0),
     },
+    "reset-peer": {
+        "doc": "as peer, with the net function behind a root port: it can be reset by itself",
+        "functions": [net("net0", netdev="hub:0", place={"under": "rp0", "at": "0x0"}), blk("blk0"),
+                      peer("peer0", "hub:0")],
+        "qemu": hub_sink(0) + root_port(0),
+    },
     "rings": {
         "doc": "packed rings (net0, blk0), 1024 entries (net1, blk1; QEMU limits net's transmit ring "
                "to 256), many queues (net2 two pairs on a tap, blk2 four)",

@@ -8,6 +8,7 @@
 #include <linux/virtio_config.h>
 
 #include "core.h"
+#include "faults.h"
 #include "features.h"
 #include "trace.h"
 
@@ -105,6 +106,7 @@ static int learn(struct baton *b)
 
 static void destroy(struct baton *b)
 {
+	baton_faults_unwrap(b->fn);
 	mutex_destroy(&b->lock);
 	lockdep_unregister_key(&b->lock_key);
 	kfree(b);
@@ -130,6 +132,11 @@ int baton_function_register(struct baton_function *fn)
 	if (!b)
 		return -ENOMEM;
 	b->fn = fn;
+	err = baton_faults_wrap(fn);
+	if (err) {
+		kfree(b);
+		return err;
+	}
 	/* A bus reset locks all functions behind a bridge, in bus order. */
 	lockdep_register_key(&b->lock_key);
 	__mutex_init(&b->lock, "baton->lock", &b->lock_key);

@@ -6,6 +6,7 @@
 #include <linux/workqueue.h>
 
 #include "core.h"
+#include "faults.h"
 
 unsigned int baton_reset_timeout_ms = 10000;
 module_param_named(reset_timeout_ms, baton_reset_timeout_ms, uint, 0644);
@@ -32,14 +33,18 @@ static int __init init(void)
 	if (!baton_wq)
 		return -ENOMEM;
 	err = baton_virtio_init();
-	if (err)
+	if (err) {
 		destroy_workqueue(baton_wq);
+		return err;
+	}
+	baton_faults_init();
 
-	return err;
+	return 0;
 }
 
 static void __exit uninit(void)
 {
+	baton_faults_uninit();
 	baton_virtio_uninit();
 	destroy_workqueue(baton_wq);
 }
