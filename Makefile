@@ -21,7 +21,7 @@ krel	= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null || echo $(K
 modules	= $(INSTALL_MOD_PATH)/lib/modules/$(krel)
 
 .PHONY: all install uninstall dkms-install dkms-uninstall need-dkms clean help \
-	demo lab check style check-unit check-cbmc check-fuzz check-vm check-debug
+	demo lab fuzz storm check style check-unit check-cbmc check-fuzz check-vm check-debug
 
 all: ## build baton.ko and baton_pci.ko for KDIR=/lib/modules/KVER/build
 	+$(kbuild) modules
@@ -80,6 +80,16 @@ check-fuzz: ## hostile owners' control queues, fuzzed in user space (SECONDS=20)
 
 check-vm: ## tests in VMs, on both kernels (KERNEL=6.12|7.2, TESTS="FILE...")
 	@KERNEL="$(KERNEL)" TESTS="$(TESTS)" tools/check vm
+
+fuzz: ## ioctls, mappings, netlink, fuzzed on the kasan kernel; how far it got (SECONDS=300)
+	@tools/lab/long fuzz $(seconds-or-300)
+
+storm: ## everybody at once, on one kernel (SECONDS=600, KERNEL=kasan)
+	@KERNEL=$(KERNEL) tools/lab/long storm $(seconds-or-600)
+
+# SECONDS has a default that is another verb's.
+seconds-or-300 = $(if $(filter file,$(origin SECONDS)),300,$(SECONDS))
+seconds-or-600 = $(if $(filter file,$(origin SECONDS)),600,$(SECONDS))
 
 check-debug: ## the tests in VMs on kernels built to find faults (TESTS="FILE...")
 	@TESTS="$(TESTS)" tools/check debug

@@ -219,6 +219,15 @@ def pinned():
     return int(stat["nr_foll_pin_acquired"]) - int(stat["nr_foll_pin_released"])
 
 
+# -- chance -----------------------------------------------------------------------------------
+
+def seed():
+    """What chance begins with: BATON_SEED, or a new one. It is printed, to be tried again."""
+    number = int(os.environ.get("BATON_SEED", 0)) or int.from_bytes(os.urandom(4)) | 1
+    note(f"BATON_SEED={number} does the same again, as far as time allows")
+    return number
+
+
 # -- tracing ----------------------------------------------------------------------------------
 
 class Trace:
