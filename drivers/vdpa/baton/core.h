@@ -16,8 +16,8 @@
 #include <linux/ratelimit.h>
 #include <linux/spinlock.h>
 #include <linux/vdpa.h>
-#include <linux/vhost_iotlb.h>
 
+#include "chunks.h"
 #include "compat.h"
 #include "config.h"
 #include "net.h"
@@ -63,7 +63,7 @@ struct baton_dma {
 	struct iommu_domain *empty;
 	struct iommu_domain *user;
 	struct iommu_domain *attached;
-	struct vhost_iotlb maps[BATON_NR_AS];
+	struct baton_chunks maps[BATON_NR_AS];
 	unsigned int data_asid;
 	u64 mapped;
 	struct baton_iova iova;

@@ -40,12 +40,13 @@ static void pages_ref(u64 pa, u64 size, bool get)
 	}
 }
 
-static int map_in_domain(struct baton *b, u64 iova, u64 size, u64 pa, u32 perm)
+static int map_in_domain(struct baton *b, const struct baton_chunk *chunk)
 {
-	int prot = (perm & VHOST_ACCESS_RO ? IOMMU_READ : 0) |
-		   (perm & VHOST_ACCESS_WO ? IOMMU_WRITE : 0) | IOMMU_CACHE;
+	int prot = (chunk->perm & VHOST_ACCESS_RO ? IOMMU_READ : 0) |
+		   (chunk->perm & VHOST_ACCESS_WO ? IOMMU_WRITE : 0) | IOMMU_CACHE;
 
-	return iommu_map(b->dma.user, iova, pa, size, prot, GFP_KERNEL_ACCOUNT);
+	return iommu_map(b->dma.user, chunk->iova, chunk->pa, chunk->size, prot,
+			 GFP_KERNEL_ACCOUNT);
 }
 
 /**
@@ -58,7 +59,7 @@ void baton_space_init(struct baton *b)
 
 	/* No limit of ours: vhost_vdpa has one (max_iotlb_entries). */
 	for (i = 0; i < BATON_NR_AS; i++)
-		vhost_iotlb_init(&b->dma.maps[i], U32_MAX, 0);
+		baton_chunks_init(&b->dma.maps[i]);
 }
 
 /**
@@ -75,15 +76,13 @@ void baton_space_init(struct baton *b)
  */
 int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 pa, u32 perm)
 {
+	struct baton_chunk chunk = { .iova = iova, .size = size, .pa = pa, .perm = perm };
 	struct baton_dma *dma = &b->dma;
 	enum baton_map_verdict verdict;
-	struct vhost_iotlb_map *map;
-	struct vhost_iotlb *maps;
 	int err;
 
 	if (!dma->user || asid >= BATON_NR_AS)
 		return -EPERM;
-	maps = &dma->maps[asid];
 
 	verdict = baton_range_check(&dma->iova, iova, size, pa, perm);
 	if (verdict != BATON_MAP_OK) {
@@ -92,15 +91,13 @@ int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 
 				      size, iova, perm, baton_range_verdict_name(verdict));
 		return -EINVAL;
 	}
-	if (vhost_iotlb_itree_first(maps, iova, iova + size - 1))
-		return -EEXIST;
 
-	err = vhost_iotlb_add_range(maps, iova, iova + size - 1, pa, perm);
+	err = baton_chunks_add(&dma->maps[asid], &chunk);
 	if (err)
 		return err;
 	pages_ref(pa, size, true);
 	if (asid == dma->data_asid)
-		err = map_in_domain(b, iova, size, pa, perm);
+		err = map_in_domain(b, &chunk);
 	if (err)
 		goto err_ref;
 
@@ -110,39 +107,22 @@ int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 
 
 err_ref:
 	pages_ref(pa, size, false);
-	map = vhost_iotlb_itree_first(maps, iova, iova + size - 1);
-	vhost_iotlb_map_free(maps, map);
+	baton_chunks_del(&dma->maps[asid], &chunk);
 	trace_baton_map(b->fn->dev, iova, size, pa, perm, err);
 	baton_function_refuse(b, "cannot map %#llx bytes at IOVA %#llx: %pe", size, iova,
 			      ERR_PTR(err));
 	return err;
 }
 
-static bool within(const struct vhost_iotlb_map *map, u64 first, u64 last)
+/* What the function may still reach must not become anybody else's: then @err is -EIO. */
+static void let_go(struct baton *b, struct baton_chunks *maps, const struct baton_chunk *chunk,
+		   int err)
 {
-	return map->start >= first && map->last <= last;
-}
-
-/*
- * Take all chunks that lie in a range out of the domain, flushing the IOTLB
- * once. Returns false if the IOMMU did not unmap everything.
- */
-static bool unmap_in_domain(struct baton *b, struct vhost_iotlb *maps, u64 iova, u64 last)
-{
-	struct iommu_domain *domain = b->dma.user;
-	struct iommu_iotlb_gather gather;
-	struct vhost_iotlb_map *map;
-	bool all = true;
-
-	iommu_iotlb_gather_init(&gather);
-	for (map = vhost_iotlb_itree_first(maps, iova, last); map;
-	     map = vhost_iotlb_itree_next(map, iova, last))
-		if (within(map, iova, last) &&
-		    iommu_unmap_fast(domain, map->start, map->size, &gather) != map->size)
-			all = false;
-	iommu_iotlb_sync(domain, &gather);
-
-	return !WARN_ON_ONCE(!all);
+	trace_baton_unmap(b->fn->dev, chunk->iova, chunk->size, chunk->pa, chunk->perm, err);
+	b->dma.mapped -= chunk->size;
+	if (!err)
+		pages_ref(chunk->pa, chunk->size, false);
+	baton_chunks_del(maps, chunk);
 }
 
 /**
@@ -161,33 +141,39 @@ static bool unmap_in_domain(struct baton *b, struct vhost_iotlb *maps, u64 iova,
  */
 int baton_space_unmap(struct baton *b, unsigned int asid, u64 iova, u64 last)
 {
-	struct vhost_iotlb_map *map, *next;
-	struct baton_dma *dma = &b->dma;
-	struct vhost_iotlb *maps;
+	struct baton_walk walk = { .at = iova, .last = last };
+	bool seen = asid == b->dma.data_asid;
+	struct iommu_iotlb_gather gather;
+	struct baton_chunk chunk = {};
+	struct baton_chunks *maps;
+	unsigned int chunks = 0;
 	int err = 0;
 
-	if (!dma->user || asid >= BATON_NR_AS)
+	if (!b->dma.user || asid >= BATON_NR_AS)
 		return 0;
-	maps = &dma->maps[asid];
+	maps = &b->dma.maps[asid];
 
-	if (asid == dma->data_asid && !unmap_in_domain(b, maps, iova, last))
-		err = -EIO;
-	for (map = vhost_iotlb_itree_first(maps, iova, last); map; map = next) {
-		next = vhost_iotlb_itree_next(map, iova, last);
-		if (!within(map, iova, last)) {
-			err = err ?: -EINVAL;
-			continue;
-		}
-		trace_baton_unmap(b->fn->dev, map->start, map->size, map->addr, map->perm,
-				  err == -EIO ? err : 0);
-		dma->mapped -= map->size;
-		/* What the function may still reach must not become anybody else's. */
-		if (err != -EIO)
-			pages_ref(map->addr, map->size, false);
-		vhost_iotlb_map_free(maps, map);
+	iommu_iotlb_gather_init(&gather);
+	while (baton_chunks_next(maps, &walk, &chunk)) {
+		chunks++;
+		if (seen && iommu_unmap_fast(b->dma.user, chunk.iova, chunk.size, &gather) !=
+		    chunk.size)
+			err = -EIO;
+	}
+	if (seen)
+		iommu_iotlb_sync(b->dma.user, &gather);
+	WARN_ON_ONCE(err);
+
+	/* vhost_vdpa unmaps chunk by chunk: no need then to look for it once more. */
+	if (chunks == 1) {
+		let_go(b, maps, &chunk, err);
+	} else if (chunks) {
+		walk.at = iova;
+		while (baton_chunks_next(maps, &walk, &chunk))
+			let_go(b, maps, &chunk, err);
 	}
 
-	return err;
+	return err ?: walk.partly ? -EINVAL : 0;
 }
 
 /**
@@ -204,7 +190,8 @@ int baton_space_show(struct baton *b, unsigned int asid)
 {
 	struct baton_dma *dma = &b->dma;
 	struct iommu_domain *old = dma->user;
-	struct vhost_iotlb_map *map;
+	struct baton_walk walk = { .last = U64_MAX };
+	struct baton_chunk chunk;
 	int err = 0;
 
 	if (asid >= BATON_NR_AS)
@@ -224,9 +211,8 @@ int baton_space_show(struct baton *b, unsigned int asid)
 		dma->user = old;
 		return err;
 	}
-	for (map = vhost_iotlb_itree_first(&dma->maps[asid], 0, U64_MAX); map && !err;
-	     map = vhost_iotlb_itree_next(map, 0, U64_MAX))
-		err = map_in_domain(b, map->start, map->size, map->addr, map->perm);
+	while (!err && baton_chunks_next(&dma->maps[asid], &walk, &chunk))
+		err = map_in_domain(b, &chunk);
 	if (err) {
 		iommu_domain_free(dma->user);
 		dma->user = old;
@@ -253,13 +239,13 @@ int baton_space_show(struct baton *b, unsigned int asid)
  */
 size_t baton_space_window(struct baton *b, unsigned int asid, u64 addr, bool write, void **bytes)
 {
-	u32 perm = write ? VHOST_ACCESS_WO : VHOST_ACCESS_RO;
-	struct vhost_iotlb_map *map;
+	u32 perm, wanted = write ? VHOST_ACCESS_WO : VHOST_ACCESS_RO;
+	u64 pa, len;
 
-	map = vhost_iotlb_itree_first(&b->dma.maps[asid], addr, addr);
-	if (!map || !(map->perm & perm))
+	len = baton_chunks_find(&b->dma.maps[asid], addr, &pa, &perm);
+	if (!len || !(perm & wanted))
 		return 0;
-	*bytes = phys_to_virt(map->addr + (addr - map->start));
+	*bytes = phys_to_virt(pa);
 
-	return map->last - addr + 1;
+	return len;
 }
