@@ -45,7 +45,7 @@ def check_refusals(dev, size):
             dev.set_config(offset, bytes(length))
 
 
-ktap_start(2 * len(SPACES) + 5)
+ktap_start(2 * len(SPACES) + 6)
 nodes = {}
 for name, (wanted, present) in SPACES.items():
     sh(f"bind_baton {name}; vdpa_add {name} {name}")
@@ -72,6 +72,13 @@ with case("a change of configuration is told, and seen"):
             os.eventfd_read(call)
             assert dev.get_config(6, 2) == link
         os.close(call)
+
+with case("so it is of a device that does not run, and tells nothing"):
+    with Device(nodes["net0"]) as dev:
+        for word, link in ("off", b"\0\0"), ("on", b"\1\0"):
+            dev.get_config(6, 2)
+            sh(f"qmp hmp 'set_link net0 {word}'")
+            wait_for(lambda: dev.get_config(6, 2) == link, 1)
 
 with Device(nodes["blk0"]) as dev:
     dev.start()

@@ -143,6 +143,27 @@ struct baton_ctrl {
 	u64 refused;
 };
 
+/* No configuration space of a known class is larger. */
+#define BATON_SHADOW_SIZE	160
+
+/**
+ * struct baton_shadow - a copy of the device-specific configuration space
+ * @stale: it has to be made anew before it is read; set in any context
+ * @read: when it was made, in jiffies
+ * @generation: counts the copies that differ from the one before
+ * @size: how many bytes; 0: there is no copy
+ * @bytes: the copy
+ *
+ * &baton.lock guards all but @stale.
+ */
+struct baton_shadow {
+	atomic_t stale;
+	unsigned long read;
+	u32 generation;
+	unsigned int size;
+	u8 bytes[BATON_SHADOW_SIZE];
+};
+
 /**
  * struct baton_queue - one queue, as its owner described it
  * @cfg: what goes to the hardware when the queue is enabled
@@ -240,7 +261,8 @@ struct baton_vdpa {
  *	  remove
  * @owner: who may direct DMA
  * @dma: IO page tables
- * @config: device-specific configuration space
+ * @config: device-specific configuration space, as the device has it
+ * @shadow: a copy of it
  * @vectors: interrupt vectors, %NULL unless somebody owns the function
  * @nr_vectors: how many
  * @hw_status: device status that was last written to the hardware
@@ -261,6 +283,7 @@ struct baton {
 	struct baton_owner owner;
 	struct baton_dma dma;
 	struct baton_config config;
+	struct baton_shadow shadow;
 	struct baton_vector *vectors;
 	unsigned int nr_vectors;
 	u8 hw_status;
@@ -330,6 +353,13 @@ int baton_queue_enable(struct baton *b, struct baton_queue *bq);
 int baton_queue_enable_ready(struct baton *b);
 const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton_queue *bq);
 u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx);
+
+/* shadow.c */
+void baton_shadow_init(struct baton *b);
+void baton_shadow_stale(struct baton *b);
+int baton_shadow_read(struct baton *b, unsigned int offset, void *buf, unsigned int len);
+int baton_shadow_write(struct baton *b, unsigned int offset, const void *buf, unsigned int len);
+u32 baton_shadow_generation(struct baton *b);
 
 /* ctrl.c */
 int baton_ctrl_init(struct baton_vdpa *bv);

@@ -100,6 +100,7 @@ static int learn(struct baton *b)
 	b->config.write = config_write;
 	b->config.generation = config_generation;
 	b->config.ctx = fn;
+	baton_shadow_init(b);
 
 	return baton_handover_quiesce(b);
 }

@@ -14,6 +14,7 @@ static void write_status(struct baton *b, u8 status)
 {
 	b->fn->ops->set_status(b->fn, status);
 	b->hw_status = status;
+	baton_shadow_stale(b);
 }
 
 /**

@@ -55,6 +55,7 @@ void baton_irq_queue(struct baton_queue *bq)
  */
 static void config_interrupt(struct baton *b)
 {
+	baton_shadow_stale(b);
 	if (b->fn->ops->get_status(b->fn) & VIRTIO_CONFIG_S_NEEDS_RESET)
 		WRITE_ONCE(b->bv->needs_reset, true);
 	baton_irq_config(b->bv);

@@ -392,6 +392,7 @@ static int negotiate(struct baton *b)
 	ops->set_features(b->fn, bv->hw_features);
 	b->hw_status = S_SETUP | VIRTIO_CONFIG_S_FEATURES_OK;
 	ops->set_status(b->fn, b->hw_status);
+	baton_shadow_stale(b);
 	status = ops->get_status(b->fn);
 	if (status == b->hw_status)
 		return 0;
@@ -497,7 +498,7 @@ static void get_config(struct vdpa_device *vdev, unsigned int offset, void *buf,
 	struct baton *b = bv->b;
 
 	guard(mutex)(&b->lock);
-	if (baton_config_read(&b->config, offset, buf, len))
+	if (baton_shadow_read(b, offset, buf, len))
 		baton_function_refuse(b,
 				      "configuration read may be torn: its generation does not settle");
 	if (b->fn->device_id == VIRTIO_ID_NET)
@@ -520,7 +521,7 @@ static void set_config(struct vdpa_device *vdev, unsigned int offset, const void
 		dev_dbg(b->fn->dev, "configuration write ignored: there is nothing to write\n");
 	else if (!(bv->status & VIRTIO_CONFIG_S_FEATURES_OK) || bv->needs_reset)
 		dev_dbg(b->fn->dev, "configuration write refused: no features negotiated\n");
-	else if (baton_config_write(&b->config, offset, buf, len))
+	else if (baton_shadow_write(b, offset, buf, len))
 		baton_function_refuse(b,
 				      "configuration write refused: %u bytes at %u are not whole fields of the device",
 				      len, offset);
@@ -531,7 +532,7 @@ static u32 get_generation(struct vdpa_device *vdev)
 	struct baton *b = to_bv(vdev)->b;
 
 	guard(mutex)(&b->lock);
-	return b->fn->ops->get_generation(b->fn);
+	return baton_shadow_generation(b);
 }
 
 static struct vdpa_iova_range get_iova_range(struct vdpa_device *vdev)

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A copy of the device-specific configuration space, so that reading it costs
+ * no access to the device.
+ *
+ * A running device says by an interrupt that its configuration changed, or is
+ * about to be written to or reset by us: the copy is then stale, and whoever
+ * reads next makes a new one. The interrupt does no more than say so, since it
+ * may come at any time and cannot sleep. A device that does not run says
+ * nothing: of that one no copy is older than UNTOLD.
+ *
+ * The generation that consumers see counts copies that differ. It is also what
+ * tells them of a copy that may be torn: that one stays stale.
+ */
+#include <linux/jiffies.h>
+#include <linux/string.h>
+
+#include "core.h"
+
+#define UNTOLD (HZ / 10)
+
+static bool told(const struct baton *b)
+{
+	return b->owner.state == BATON_KERNEL_OWNS || b->owner.state == BATON_USER_OWNS;
+}
+
+/**
+ * baton_shadow_init() - is there to be a copy?
+ * @b: the function; &baton.config is complete
+ *
+ * Not of a space whose layout is unknown, nor of one that changes without a
+ * word.
+ */
+void baton_shadow_init(struct baton *b)
+{
+	const struct baton_class *class = b->config.class;
+	unsigned int size = baton_config_size(&b->config);
+
+	if (class && class->nr_fields && !class->quiet && size <= sizeof(b->shadow.bytes))
+		b->shadow.size = size;
+	baton_shadow_stale(b);
+}
+
+/**
+ * baton_shadow_stale() - the device's configuration may have changed
+ * @b: the function
+ *
+ * Context: any.
+ */
+void baton_shadow_stale(struct baton *b)
+{
+	atomic_set(&b->shadow.stale, 1);
+}
+
+/* Returns -EAGAIN if what is there now may be torn. */
+static int refresh(struct baton *b)
+{
+	struct baton_shadow *s = &b->shadow;
+	u8 bytes[sizeof(s->bytes)];
+	int err;
+
+	/*
+	 * Before the first access to the device, and as a full barrier: a change
+	 * that comes later makes the copy stale again.
+	 */
+	if (!atomic_xchg(&s->stale, 0) && (told(b) || time_before(jiffies, s->read + UNTOLD)))
+		return 0;
+
+	s->read = jiffies;
+	err = baton_config_read(&b->config, 0, bytes, s->size);
+	if (err)
+		baton_shadow_stale(b);
+	if (err || memcmp(s->bytes, bytes, s->size))
+		s->generation++;
+	memcpy(s->bytes, bytes, s->size);
+
+	return err;
+}
+
+/**
+ * baton_shadow_read() - read any part of the configuration space
+ * @b: the function
+ * @offset: the first byte
+ * @buf: where to; filled whatever happens
+ * @len: how many bytes
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: as baton_config_read().
+ */
+int baton_shadow_read(struct baton *b, unsigned int offset, void *buf, unsigned int len)
+{
+	const struct baton_shadow *s = &b->shadow;
+	unsigned int n = 0;
+	int err;
+
+	if (!s->size)
+		return baton_config_read(&b->config, offset, buf, len);
+
+	err = refresh(b);
+	if (offset < s->size)
+		n = min(len, s->size - offset);
+	memcpy(buf, s->bytes + offset, n);
+	if (n < len)
+		memset(buf + n, 0, len - n);
+
+	return err;
+}
+
+/**
+ * baton_shadow_write() - write any part of the configuration space
+ * @b: the function
+ * @offset: the first byte
+ * @buf: what to write
+ * @len: how many bytes
+ *
+ * It goes to the device, which may make of it what it likes.
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: as baton_config_write().
+ */
+int baton_shadow_write(struct baton *b, unsigned int offset, const void *buf, unsigned int len)
+{
+	int err = baton_config_write(&b->config, offset, buf, len);
+
+	baton_shadow_stale(b);
+	return err;
+}
+
+/**
+ * baton_shadow_generation() - the configuration generation, as consumers see it
+ * @b: the function
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: the same as before unless the configuration changed.
+ */
+u32 baton_shadow_generation(struct baton *b)
+{
+	if (!b->shadow.size)
+		return b->fn->ops->get_generation(b->fn);
+
+	refresh(b);
+	return b->shadow.generation;
+}
