@@ -21,7 +21,7 @@ krel	= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null || echo $(K
 modules	= $(INSTALL_MOD_PATH)/lib/modules/$(krel)
 
 .PHONY: all install uninstall dkms-install dkms-uninstall need-dkms clean help \
-	demo lab fuzz storm check style check-unit check-cbmc check-fuzz check-vm check-debug
+	demo lab bench fuzz storm check style check-unit check-cbmc check-fuzz check-vm check-debug
 
 all: ## build baton.ko and baton_pci.ko for KDIR=/lib/modules/KVER/build
 	+$(kbuild) modules
@@ -62,6 +62,9 @@ demo: ## one function, a container, a guest: the story, in a VM (KERNEL=6.12|7.2
 lab: ## a shell in such a VM (KERNEL=6.12|7.2, TOPOLOGY=name)
 	tools/lab/build $(or $(KERNEL),6.12)
 	tools/lab/vm --kernel $(or $(KERNEL),6.12) $(if $(TOPOLOGY),--topology $(TOPOLOGY)) --shell
+
+bench: ## what it costs beside its peers: tables, JSON and plots in build/bench (QUICK=1)
+	@tools/bench/run $(if $(QUICK),quick)
 
 check: ## everything below; ends with `N passed, N failed, N skipped`
 	@DURATION=$(SECONDS) tools/check style unit cbmc fuzz vm

@@ -177,6 +177,15 @@ def root_port(number):
                        f"chassis={number + 1},slot={number + 1}"]
 
 
+def root_ports(count):
+    """Eight to a slot, from slot 0x8 on; each is a group of its own to the IOMMU."""
+    args = []
+    for n in range(count):
+        args += ["-device", f"pcie-root-port,id=rp{n},bus=pcie.0,addr={0x08 + n // 8:#x}.{n % 8:#x},"
+                            f"chassis={n + 1},slot={n + 1},multifunction=on,io-reserve=0"]
+    return args
+
+
 # -- topologies -------------------------------------------------------------------------------
 
 TOPOLOGIES = {
@@ -285,6 +294,28 @@ TOPOLOGIES = {
                       net("vf1", {"sriov-pf": "net0"}, place={"under": "rp0", "at": "0x0.0x2"}),
                       net("net0", place={"under": "rp0", "at": "0x0.0x0"})],
     },
+    "bench": {
+        "doc": "what tools/bench measures: net, blk with two, eight and 64 queues; huge pages",
+        "functions": [net("net0"), blk("blk0", {"num-queues": "2"}),
+                      blk("blk1", {"num-queues": "8"}), blk("blk2", {"num-queues": "64"})],
+        "memory": 3584,
+        "cpu": "max,erms=off,fsrm=off",
+        "cmdline": "hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=0",
+    },
+    "bench-data": {
+        "doc": "what tools/bench compares: three net functions, each wired to a plain one, and three blk",
+        "functions": [net(f"net{n}", netdev=f"hub:{n}") for n in range(3)]
+        + [blk(f"blk{n}") for n in range(3)] + [peer(f"peer{n}", f"hub:{n}") for n in range(3)],
+        "qemu": [arg for n in range(3) for arg in hub_sink(n)],
+        # With two, it is of more weight where interrupts arrive than who drives the device.
+        "cpus": 1,
+    },
+    "bench-scale": {
+        "doc": "64 blk functions, each behind a root port of its own",
+        "functions": [blk(f"blk{n}", place={"under": f"rp{n}", "at": "0x0"}) for n in range(64)],
+        "qemu": root_ports(64),
+        "memory": 2048,
+    },
     "guest": {
         "doc": "net (wired to peer0) and blk, with room and an emulated SVM for a guest in the VM",
         "functions": [net("net0", netdev="hub:0"), blk("blk0"), peer("peer0", "hub:0")],
@@ -316,6 +347,12 @@ def find(name):
             "qemu": [], "functions": [], **topology, **({"iommu": iommu} if iommu else {})}
 
 
+def place_name(address):
+    """How sysfs writes what QEMU calls 0x8 or 0x8.0x1."""
+    slot, _, number = address.partition(".")
+    return f"{int(slot, 16):02x}.{int(number or '0', 16)}"
+
+
 def placed(topology):
     """Yield (function, QEMU address, path): the path is how the VM finds it in sysfs, slot by slot
     from the root bus, since bus numbers are the firmware's choice."""
@@ -323,12 +360,11 @@ def placed(topology):
     for arg in topology["qemu"]:
         fields = dict(f.split("=", 1) for f in arg.split(",") if "=" in f)
         if fields.get("bus") == "pcie.0" and "addr" in fields:
-            bridges[fields["id"]] = int(fields["addr"], 16)
+            bridges[fields["id"]] = place_name(fields["addr"])
     slot = 0x10
     for fn in topology["functions"]:
         if fn["under"]:
-            dev, _, func = fn["at"].partition(".")
-            path = f"{bridges[fn['under']]:02x}.0/{int(dev, 16):02x}.{int(func or '0', 16)}"
+            path = f"{bridges[fn['under']]}/{place_name(fn['at'])}"
             yield fn, f"bus={fn['under']},addr={fn['at']}", path
         else:
             yield fn, f"bus=pcie.0,addr={slot:#x}", f"{slot:02x}.0"
