@@ -130,6 +130,7 @@ static void edges(void)
 	add(4 * WINDOW - PAGE_SIZE, 2 * WINDOW, 0x200000000, RW, 0); /* none begins a window */
 	add(0, PAGE_SIZE, 0, RO, 0); /* all zero but the permission */
 	add(1ull << 51, 1ull << 30, (1ull << 52) - (1ull << 30), RW, 0); /* far up, both */
+	add(END - WINDOW + 1, PAGE_SIZE, 0x8000, RW, 0); /* in the last window of all */
 	STOP_IF_FAILED();
 	check_walk(0, END);
 	check_walk(WINDOW, 2 * WINDOW - 1);
@@ -137,6 +138,7 @@ static void edges(void)
 	check_walk(4 * WINDOW, END);
 	check_walk(3 * WINDOW, 5 * WINDOW);
 	check_walk(1, 1);
+	check_walk(END - PAGE_SIZE, END);
 	check_find(0);
 	check_find(2 * WINDOW - 1);
 	check_find(3 * WINDOW);

@@ -233,6 +233,9 @@ static bool seek(struct baton_chunks *c, struct baton_walk *walk, struct cell *c
 			if (cell->word)
 				return true;
 			walk->at = cell->start + cell->size;
+			/* That was the last page of all. */
+			if (!walk->at)
+				return false;
 			continue;
 		}
 		window = walk->at >> WINDOW_SHIFT;
