@@ -219,6 +219,9 @@ struct baton_queue {
  * @denial: why no user may own the function
  * @user_comm: name of the process that opened the device
  * @user_pid: its process ID; 0: no process
+ * @affinity_lock: guards &baton_queue.affinity, and &baton_queue.own_irq besides
+ *		   &baton.lock: drivers set affinities with the CPU hotplug lock
+ *		   held, which the IOMMU core takes below &baton.lock
  * @config_lock: guards @config_cb against the interrupt handler
  * @config_cb: whom to call when the configuration changes
  * @queues: all queues
@@ -246,6 +249,7 @@ struct baton_vdpa {
 	char denial[BATON_REASON_LEN];
 	char user_comm[TASK_COMM_LEN];
 	pid_t user_pid;
+	struct mutex affinity_lock;	/* guards affinities; see above */
 	spinlock_t config_lock;	/* guards config_cb against the interrupt handler */
 	struct vdpa_callback config_cb;
 	struct baton_queue queues[];

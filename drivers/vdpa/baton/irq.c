@@ -111,6 +111,7 @@ static void request_queues(struct baton *b, unsigned int want)
 	struct baton_queue *bq;
 	unsigned int i, nth = 0;
 
+	guard(mutex)(&bv->affinity_lock);
 	for (i = 0; i < bv->nr_queues; i++) {
 		bq = &bv->queues[i];
 		bq->own_irq = -EINVAL;
@@ -154,10 +155,14 @@ static int request_one(struct baton *b, unsigned int i)
 		err = request_irq(v->irq, queue_interrupt, 0, v->name, bq);
 	else
 		err = request_irq(v->irq, interrupt, 0, v->name, v);
-	if (!err && bq && bq->affinity)
+	if (err || !bq)
+		return err;
+
+	guard(mutex)(&b->bv->affinity_lock);
+	if (bq->affinity)
 		irq_set_affinity(v->irq, bq->affinity);
 
-	return err;
+	return 0;
 }
 
 static void free_requested(struct baton *b, unsigned int nr)
@@ -175,10 +180,12 @@ static void forget(struct baton *b)
 	struct baton_vdpa *bv = b->bv;
 	unsigned int i;
 
+	mutex_lock(&bv->affinity_lock);
 	for (i = 0; i < bv->nr_queues; i++) {
 		bv->queues[i].own_irq = -EINVAL;
 		bv->queues[i].cfg.vector = BATON_NO_VECTOR;
 	}
+	mutex_unlock(&bv->affinity_lock);
 	b->fn->ops->free_vectors(b->fn);
 	kfree(b->vectors);
 	b->vectors = NULL;

@@ -38,6 +38,7 @@ void baton_queue_init(struct baton_vdpa *bv)
 {
 	u16 i;
 
+	mutex_init(&bv->affinity_lock);
 	for (i = 0; i < bv->nr_queues; i++) {
 		bv->queues[i].index = i;
 		spin_lock_init(&bv->queues[i].cb_lock);
@@ -65,6 +66,7 @@ void baton_queue_reset(struct baton_vdpa *bv)
 	struct baton_queue *bq;
 	u16 i;
 
+	guard(mutex)(&bv->affinity_lock);
 	for (i = 0; i < bv->nr_queues; i++) {
 		bq = &bv->queues[i];
 		WRITE_ONCE(bq->ready, false);

@@ -221,8 +221,8 @@ static baton_compat_vq_map get_vq_map(struct vdpa_device *vdev, u16 idx)
 
 static int set_vq_affinity(struct vdpa_device *vdev, u16 idx, const struct cpumask *cpu_mask)
 {
-	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
-	struct baton *b = to_bv(vdev)->b;
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton_queue *bq = &bv->queues[idx];
 	struct cpumask *mask = NULL;
 
 	if (cpu_mask) {
@@ -231,7 +231,7 @@ static int set_vq_affinity(struct vdpa_device *vdev, u16 idx, const struct cpuma
 			return -ENOMEM;
 	}
 
-	guard(mutex)(&b->lock);
+	guard(mutex)(&bv->affinity_lock);
 	kfree(bq->affinity);
 	bq->affinity = mask;
 	if (bq->own_irq < 0)
