@@ -142,7 +142,9 @@ def reader(rng):
 
 
 def resetter(rng):
-    (address(rng.choice(("v0", "v0", "v1"))) / "reset").write_text("1")
+    # Without suspend in the kernel, a disk's driver cannot step aside, and waits for ever.
+    names = ("v0", "v0", "v1") if pathlib.Path("/sys/power/pm_async").exists() else ("v0",)
+    (address(rng.choice(names)) / "reset").write_text("1")
     time.sleep(rng.random() * 0.5)
 
 
