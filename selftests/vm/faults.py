@@ -258,6 +258,7 @@ def configuration():
         with Device(NODE) as dev:
             mac = dev.get_config(0, 6)
             fault(unsettled=1)
+            time.sleep(0.2)     # a copy is good for half of that
             assert dev.get_config(0, 6) == mac
             assert len(dev.get_config(0, 24)) == 24
     with plays("FEATURES_OK does not stick", 4, LINES[11]):
