@@ -104,7 +104,7 @@ static uint64_t any(void)
 
 static unsigned int below(unsigned int n)
 {
-	return (any() >> 32) % n;
+	return n ? (any() >> 32) % n : 0;
 }
 
 /* -- the world ------------------------------------------------------------------------------ */
@@ -142,7 +142,7 @@ static bool exists(const char *name, const char *what)
 static int open_target(unsigned int i)
 {
 	char path[600] = "";
-	struct dirent *entry;
+	const struct dirent *entry;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/sys/bus/vdpa/devices/%s", targets[i].name);

@@ -35,8 +35,7 @@ class Container:
              "--register=no", "--keep-unit", "--as-pid2", "--console=pipe", "--bind-ro=/baton",
              "sh", "-c", "echo up; exec sleep infinity"], stdout=subprocess.PIPE, text=True)
         assert self.nspawn.stdout.readline() == "up\n"
-        children = pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children")
-        self.pid = int(children.read_text().split()[0])
+        self.pid = int(sh(f"pgrep -P {self.nspawn.pid}").split()[0])
         self.enter = f"nsenter --target {self.pid} --all --"
 
     def take(self, netdev):

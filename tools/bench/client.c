@@ -155,6 +155,7 @@ static void calls(void)
 {
 	struct {
 		struct vhost_vdpa_config head;
+		/* cppcheck-suppress unusedStructMember ; the kernel fills it */
 		uint8_t bytes[16];
 	} config = { .head = { .off = 0, .len = 12 } };
 	uint64_t samples[SAMPLES], features;
@@ -350,9 +351,10 @@ static size_t count_chunks(const char *at, size_t bytes)
 		if (pread(fd, entries, sizeof(entries), ((uintptr_t)at / PAGE + i) * 8) !=
 		    sizeof(entries))
 			err(1, "pagemap");
-		for (k = 0; k < 512; k++, last = entry) {
+		for (k = 0; k < 512; k++) {
 			entry = entries[k] & ((1ULL << 55) - 1);
 			chunks += !(i + k) || entry != last + 1;
+			last = entry;
 		}
 	}
 	close(fd);
@@ -361,7 +363,7 @@ static size_t count_chunks(const char *at, size_t bytes)
 
 static void map(const char *how, const char *kind, size_t bytes)
 {
-	uint64_t maps[SAMPLES], unmaps[SAMPLES];
+	uint64_t maps[SAMPLES] = {}, unmaps[SAMPLES] = {};
 	bool hot = !strcmp(how, "hot"), messages = !strcmp(how, "message");
 	size_t step = messages ? 2 * MIB : bytes, page, i;
 	int fd = start(), k, n = marking || bytes > 256 * MIB ? 1 : bytes > 64 * MIB ? 3 : 5;

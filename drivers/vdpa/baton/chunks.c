@@ -72,7 +72,7 @@ static unsigned long page_index(u64 iova)
 }
 
 /* How many of a window's pages are mapped is kept in the page that lists them. */
-static unsigned long count_used(u64 *pages, long more)
+static unsigned long count_used(const u64 *pages, long more)
 {
 	struct page *page = virt_to_page(pages);
 

@@ -41,7 +41,7 @@ static inline bool xa_is_value(const void *entry)
 	return (unsigned long)entry & 1;
 }
 
-static inline int xa_err(void *entry)
+static inline int xa_err(const void *entry)
 {
 	return IS_ERR(entry) ? (int)PTR_ERR(entry) : 0;
 }
@@ -91,7 +91,7 @@ static inline void *xa_erase(struct xarray *xa, unsigned long index)
 
 static inline void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max, int filter)
 {
-	struct xa_item *item = *xa_place(xa, *index);
+	const struct xa_item *item = *xa_place(xa, *index);
 
 	if (!item || item->index > max)
 		return NULL;
