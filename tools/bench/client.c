@@ -93,7 +93,7 @@ static void mark(const char *name, unsigned char value)
 
 static void calibrate(void)
 {
-	uint64_t samples[SAMPLES];
+	uint64_t samples[SAMPLES] = {};
 	int i;
 
 	for (i = 0; i < SAMPLES; i++)
@@ -158,7 +158,7 @@ static void calls(void)
 		/* cppcheck-suppress unusedStructMember ; the kernel fills it */
 		uint8_t bytes[16];
 	} config = { .head = { .off = 0, .len = 12 } };
-	uint64_t samples[SAMPLES], features;
+	uint64_t samples[SAMPLES] = {}, features;
 	int fd = start(), i, n = marking ? 1 : SAMPLES;
 	uint8_t status;
 
@@ -180,7 +180,7 @@ static void calls(void)
 
 static void opens(void)
 {
-	uint64_t opens[SAMPLES], closes[SAMPLES];
+	uint64_t opens[SAMPLES] = {}, closes[SAMPLES] = {};
 	int i, fd, n = marking ? 1 : 21;
 
 	for (i = 0; i < n; i++) {
@@ -272,7 +272,7 @@ static void *map_rings(int fd, unsigned int queues)
 
 static void cycle(unsigned int queues)
 {
-	uint64_t ups[SAMPLES], oks[SAMPLES], resets[SAMPLES], all[SAMPLES];
+	uint64_t ups[SAMPLES] = {}, oks[SAMPLES] = {}, resets[SAMPLES] = {}, all[SAMPLES] = {};
 	int fd = start(), i, n = marking ? 1 : 21;
 
 	if (queues > sizeof(kicks) / sizeof(kicks[0]))
