@@ -192,6 +192,8 @@ static size_t execute(struct baton *b, size_t len, u8 *reply)
 			return 1;
 		}
 		memcpy(reply, reply_of(ctrl), reply_len);
+		/* It may show there, and no interrupt says so: an announcement made. */
+		baton_shadow_stale(b);
 	}
 	trace_baton_command(b->fn->dev, len ? cmd[0] : 0xff, len > 1 ? cmd[1] : 0xff, len,
 			    verdict, reply[0]);
