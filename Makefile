@@ -56,10 +56,10 @@ clean: ## remove everything that was built
 	+$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf build
 
-demo: ## one function, a container, a guest: the story, in a VM (KERNEL=6.12|7.2)
+demo: ## one function, a container, a guest: the story, in a VM (KERNEL=6.12|7.2|7.3)
 	tools/lab/demo $(if $(KERNEL),--kernel $(KERNEL))
 
-lab: ## a shell in such a VM (KERNEL=6.12|7.2, TOPOLOGY=name)
+lab: ## a shell in such a VM (KERNEL=6.12|7.2|7.3, TOPOLOGY=name)
 	tools/lab/build $(or $(KERNEL),6.12)
 	tools/lab/vm --kernel $(or $(KERNEL),6.12) $(if $(TOPOLOGY),--topology $(TOPOLOGY)) --shell
 
@@ -81,7 +81,7 @@ check-cbmc: ## proofs on the pure C
 check-fuzz: ## hostile owners' control queues, fuzzed in user space (SECONDS=20)
 	@DURATION=$(SECONDS) tools/check fuzz
 
-check-vm: ## tests in VMs, on both kernels (KERNEL=6.12|7.2, TESTS="FILE...")
+check-vm: ## tests in VMs, on both kernels (KERNEL=6.12|7.2|7.3, TESTS="FILE...")
 	@KERNEL="$(KERNEL)" TESTS="$(TESTS)" tools/check vm
 
 fuzz: ## ioctls, mappings, netlink, fuzzed on the kasan kernel; how far it got (SECONDS=300)

@@ -11,6 +11,7 @@
 # by probes from the kernel's array of struct page at the very moment when a translation is removed.
 #
 # topology: blk blk@amd
+# kernels: 6.12 7.2 7.3
 # timeout: 150
 import mmap
 import random

@@ -6,6 +6,7 @@
 #   blk0 --- root port --- baton_pci --- v0 --- virtio_vdpa --- fio
 #
 # topology: hotplug
+# kernels: 6.12 7.2 7.3
 # timeout: 150
 # not on kasan: it is built without suspend, and drivers cannot step aside
 # not on lockdep: it is built without suspend, and drivers cannot step aside
