@@ -74,12 +74,6 @@ def ninep(name):
         sh("umount /mnt")
 
 
-def interrupts(name):
-    lines = pathlib.Path("/proc/interrupts").read_text().splitlines()
-    return sum(int(count) for line in lines if f"baton-{function(name)}" in line
-               for count in line.split()[1:1 + os.cpu_count()])
-
-
 KERNEL = {"net0": net, "blk0": blk, "scsi0": scsi, "rng0": rng, "crypto0": crypto,
           "console0": console, "ninep0": ninep}
 USER = "net0", "blk0", "crypto0"
@@ -91,7 +85,7 @@ for name, works in KERNEL.items():
         vdpa_bind(name, "virtio_vdpa")
         assert vdpa_read(name, "owner") == "kernel"
         works(name)
-        assert interrupts(name), "no interrupt of ours came"
+        assert interrupt_count(name), "no interrupt of ours came"
         sh(f"vdpa_unbind {name}")
         assert vdpa_read(name, "state") == "blocked" and not bus_master(name)
 for name in USER:

@@ -19,16 +19,15 @@ from vhost_vdpa import *
 IDLE = ("none", "blocked", False, "0", [])
 
 
-def stands():
+def condition():
     """Owner, state, bus mastering, mapped bytes and interrupts."""
-    return (vdpa_read("v0", "owner"), vdpa_read("v0", "state"), bus_master("net0"),
-            vdpa_read("v0", "mapped_bytes"), interrupts("net0"))
+    return *stands(), vdpa_read("v0", "mapped_bytes"), interrupts("net0")
 
 
 def idle_and_well():
-    assert stands() == IDLE, stands()
+    assert condition() == IDLE, condition()
     exercise(NODE)
-    assert stands() == IDLE, stands()
+    assert condition() == IDLE, condition()
 
 
 def in_child(what):
@@ -68,9 +67,9 @@ def foreign_owner():
 
     with Device(NODE) as dev:
         net = Net(dev)
-        before = stands()
+        before = condition()
         assert in_child(intrude) == 0
-        assert stands() == before and before[0] == "user", before
+        assert condition() == before and before[0] == "user", before
         net.arp()
     idle_and_well()
 
@@ -80,7 +79,7 @@ def no_owner():
     with Device(NODE) as dev:
         with fails_with(errno.EFAULT, errno.EPERM, errno.EINVAL):
             dev.map(0x40000000, PAGE, mem.address)
-        assert stands() == IDLE, stands()
+        assert condition() == IDLE, condition()
     idle_and_well()
 
 
@@ -89,10 +88,10 @@ def bound_elsewhere():
     stale = "/dev/stale"
     os.mknod(stale, stat.S_IFCHR | 0o600, os.stat(NODE).st_rdev)
     sh("vdpa_bind v0 virtio_vdpa; net_up v0; pings")
-    before = stands()
+    before = condition()
     with fails_with(errno.ENXIO, errno.ENODEV):
         Device(stale)
-    assert stands() == before and before[0] == "kernel", before
+    assert condition() == before and before[0] == "kernel", before
     sh("pings")
     assert user_node("v0") == NODE
     idle_and_well()
@@ -110,7 +109,7 @@ def close_running():
             net.tx.post([(net.mem.iova + net.out, 72, READ)])
         net.tx.kick()
         dev.close()
-        assert stands() == IDLE, stands()
+        assert condition() == IDLE, condition()
     idle_and_well()
 
 
@@ -130,7 +129,7 @@ def killed(how_far):
         os.kill(os.getpid(), signal.SIGKILL)
 
     assert in_child(victim) == -signal.SIGKILL
-    assert stands() == IDLE, stands()
+    assert condition() == IDLE, condition()
 
 
 # -- wrong order ------------------------------------------------------------------------------
@@ -170,7 +169,7 @@ def mended():
         dev.reset()
         assert dev.get_status() == 0
         Net(dev).exercise()
-    assert stands() == IDLE, stands()
+    assert condition() == IDLE, condition()
 
 
 def deleted_while_open():

@@ -100,9 +100,7 @@ def kernel_announces():
     sh("vdpa_bind v1 virtio_vdpa")
     dev = sh("vdpa_netdev v1")
     sh(f"ip address add 10.9.0.2/24 dev {dev}; ip link set {dev} up")
-    peer = next(path.name for path in pathlib.Path("/sys/class/net").iterdir()
-                if (path / "address").read_text().startswith("52:54:00:70"))
-    sh(f"ip netns add peer; ip link set {peer} netns peer; ip -n peer link set {peer} up")
+    peer = peer_goes()
     # A gratuitous ARP: who has 10.9.0.2, from 10.9.0.2 itself.
     heard = subprocess.Popen(["ip", "netns", "exec", "peer", "timeout", "30", "tcpdump", "-nlc1", "-i",
                               peer, "arp src host 10.9.0.2 and arp dst host 10.9.0.2"],

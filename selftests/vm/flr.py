@@ -18,14 +18,6 @@ from vhost_vdpa import *
 BLOCKED = ("none", "blocked", False)
 
 
-def flr():
-    pathlib.Path("/sys/bus/pci/devices", function("net0"), "reset").write_text("1")
-
-
-def stands():
-    return vdpa_read("v0", "owner"), vdpa_read("v0", "state"), bus_master("net0")
-
-
 def virtio_status():
     path, = pathlib.Path("/sys/bus/pci/devices", function("net0")).glob("virtio*/status")
     return int(path.read_text(), 16)
@@ -39,7 +31,7 @@ def kernel_loses_it():
     flood = subprocess.Popen(["ping", "-q", "-f", "10.0.2.2"], stdout=subprocess.DEVNULL)
     try:
         with Trace("witness:config_changed", "baton") as trace:
-            flr()
+            flr("net0")
         assert stands() == ("kernel", "lost", False), stands()
         assert trace.lines("config_changed"), "no configuration interrupt"
         assert virtio_status() & NEEDS_RESET, f"status {virtio_status():#x}"
@@ -58,7 +50,7 @@ def user_loses_it(then):
         dev.set_config_call(config)
         net = Net(dev)
         net.arp()
-        flr()
+        flr("net0")
         assert select.select([config], [], [], 5)[0], "no configuration interrupt"
         assert stands() == ("user", "lost", False), stands()
         assert dev.get_status() == DRIVER_OK | NEEDS_RESET, f"status {dev.get_status():#x}"
@@ -86,7 +78,7 @@ def negotiated_user_loses_it():
     with Device(NODE) as dev:
         dev.start()
         dev.negotiate(USUAL)
-        flr()
+        flr("net0")
         assert dev.get_status() & NEEDS_RESET and stands() == BLOCKED, stands()
         dev.reset()
         Memory(1 << 20).map(dev, 0x40000000)
@@ -96,11 +88,11 @@ def negotiated_user_loses_it():
 
 
 def nobody_loses_it():
-    flr()
+    flr("net0")
     assert stands() == BLOCKED, stands()
     exercise(NODE)
     with Device(NODE) as dev:
-        flr()
+        flr("net0")
         assert stands() == BLOCKED and dev.get_status() == 0, stands()
         Net(dev).arp()
 
@@ -112,7 +104,7 @@ def main():
     (TRACING / "kprobe_events").write_text("p:witness/config_changed virtio_config_changed\n")
     sh("bind_baton net0")
     with case("without a vDPA device"):
-        flr()
+        flr("net0")
         assert not bus_master("net0")
     sh("vdpa_add v0 net0")
     NODE = user_node("v0")

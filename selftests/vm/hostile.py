@@ -83,18 +83,15 @@ def faults_at(address, kind):
     """Provoke a fault until it is on record (the kernel limits their rate, and so does the IOMMU)
     and see that nothing came of it."""
     before = recorded(address)
-    deadline = time.monotonic() + 15
-    while True:
+
+    def provoke():
         with Device(NODE) as dev:
             blk = Blk(dev)
             blk.write(0, ON_DISK)
             pace()
             transfer(blk, kind, address)
-        if recorded(address) > before:
-            break
-        if before and not INTEL:
-            break
-        assert time.monotonic() < deadline, "no fault was recorded"
+        return recorded(address) > before or (before and not INTEL)
+    wait_for(provoke, 15)
     assert canary.alive(), "the canary is dead"
     with Device(NODE) as dev:
         disk = Blk(dev).read(0, PAGE)
@@ -104,9 +101,7 @@ def faults_at(address, kind):
 def just_unmapped(kind):
     """Use memory, so that its translation is cached wherever it can be; then unmap it. Until the
     fault is on record, as in faults_at()."""
-    deadline = time.monotonic() + 30
-    while not unmap_and_use(kind):
-        assert time.monotonic() < deadline, "no fault was recorded"
+    wait_for(lambda: unmap_and_use(kind), 30)
 
 
 def unmap_and_use(kind):
@@ -138,13 +133,12 @@ def read_only():
         mem.bytes[:] = CANARY
         blk.write(0, ON_DISK)
         before = recorded(NOWHERE)
-        deadline = time.monotonic() + 30
-        while True:
+
+        def provoke():
             pace()
             transfer(blk, IN, NOWHERE)
-            if not INTEL or recorded(NOWHERE) > before:
-                break
-            assert time.monotonic() < deadline, "no fault was recorded"
+            return not INTEL or recorded(NOWHERE) > before
+        wait_for(provoke, 30)
         for again in False, True:
             assert mem.bytes[:] == CANARY, "memory was written that was mapped for reading only"
             transfer(blk, OUT, NOWHERE)

@@ -179,6 +179,25 @@ def interrupts(name):
     return re.findall(rf"baton-{function(name)}-(\S+)", pathlib.Path("/proc/interrupts").read_text())
 
 
+def interrupt_count(name):
+    """How many interrupts of a function have come, all taken together."""
+    lines = pathlib.Path("/proc/interrupts").read_text().splitlines()
+    return sum(int(count) for line in lines if f"baton-{function(name)}" in line
+               for count in line.split()[1:1 + os.cpu_count()])
+
+
+def flr(name):
+    """Somebody resets the function, through sysfs."""
+    pathlib.Path("/sys/bus/pci/devices", function(name), "reset").write_text("1")
+
+
+def peer_goes():
+    """The plain netdev at the other end of the wire moves to the netns "peer", and comes up."""
+    netdev = sh('basename "$(fn_dir peer0)"/virtio*/net/*')
+    sh(f"ip netns add peer; ip link set {netdev} netns peer; ip -n peer link set {netdev} up")
+    return netdev
+
+
 def physical(address, process="self"):
     """Where in memory a page of a process is (its page table says so to root)."""
     page = os.sysconf("SC_PAGE_SIZE")
@@ -192,6 +211,11 @@ def physical(address, process="self"):
 def vdpa_read(name, attribute):
     """owner, state, last_refusal or mapped_bytes of a vDPA device."""
     return (VDPA / name / "baton" / attribute).read_text().strip()
+
+
+def stands(name="net0", device="v0"):
+    """Who owns a function of which this vDPA device was made, its state, and its bus mastering."""
+    return vdpa_read(device, "owner"), vdpa_read(device, "state"), bus_master(name)
 
 
 def vdpa_bind(name, consumer):

@@ -125,10 +125,8 @@ def policy(word, name="v1"):
 
 
 ktap_start(23)
-peer = next(path.name for path in pathlib.Path("/sys/class/net").iterdir()
-            if (path / "address").read_text().strip() == PEER)
-sh(f"ip netns add peer; ip link set {peer} netns peer")
-sh(f"ip -n peer address add 10.9.0.1/24 dev {peer}; ip -n peer link set {peer} up")
+peer = peer_goes()
+sh(f"ip -n peer address add 10.9.0.1/24 dev {peer}")
 container = Container()
 sh("bind_baton net0; bind_baton net1; vdpa_add v0 net0; vdpa_add v1 net1")
 

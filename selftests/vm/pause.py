@@ -16,24 +16,10 @@ STEPS = ["quiesce", "unmaster", "unvector", "block",                            
          "attach", "vectors", "program", "master", "driver_ok", "control"]      # and comes back
 
 
-def flr():
-    pathlib.Path("/sys/bus/pci/devices", function("blk0"), "reset").write_text("1")
-
-
-def stands():
-    return vdpa_read("v0", "owner"), vdpa_read("v0", "state"), bus_master("blk0")
-
-
 def busy(unless=lambda: False):
     """More interrupts than a moment ago: requests are answered."""
-    before = counted()
-    wait_for(lambda: unless() or counted() > before + 50, 20)
-
-
-def counted():
-    lines = pathlib.Path("/proc/interrupts").read_text().splitlines()
-    return sum(int(count) for line in lines if f"baton-{function('blk0')}" in line
-               for count in line.split()[1:1 + os.cpu_count()])
+    before = interrupt_count("blk0")
+    wait_for(lambda: unless() or interrupt_count("blk0") > before + 50, 20)
 
 
 def fio(*options):
@@ -49,8 +35,8 @@ def under_load():
     while resets < 5:
         load = fio("--rw=randwrite", "--size=24m", "--verify=crc32c", "--verify_fatal=1")
         while resets < 5 and load.poll() is None:
-            flr()
-            assert stands() == ("kernel", "kernel", True), stands()
+            flr("blk0")
+            assert stands("blk0") == ("kernel", "kernel", True), stands("blk0")
             resets += 1
             busy(lambda: load.poll() is not None)
         assert load.wait() == 0, f"fio: exit status {load.returncode}"
@@ -60,7 +46,7 @@ def under_load():
 
 def order():
     with Trace("baton:baton_step") as trace:
-        flr()
+        flr("blk0")
     steps = [line.split()[1] for line in trace.lines("baton_step")]
     assert steps == STEPS, steps
 
@@ -68,7 +54,7 @@ def order():
 def unbound_under_load():
     load = fio("--rw=randread", "--time_based", "--runtime=60")
     busy()
-    flr()
+    flr("blk0")
     busy()
     started = time.monotonic()
     sh("vdpa_unbind v0")
@@ -76,7 +62,7 @@ def unbound_under_load():
     # Reads of a disk that is gone fail, or end at once: fio would go on.
     load.kill()
     load.wait()
-    assert stands() == ("none", "blocked", False) and not interrupts("blk0"), stands()
+    assert stands("blk0") == ("none", "blocked", False) and not interrupts("blk0"), stands("blk0")
 
 
 ktap_start(4)

@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, "/baton/selftests/vm")
-from lib import TRACING, VDPA, function, note, sh, vdpa_bind, wait_for     # noqa: E402
+from lib import TRACING, VDPA, function, note, sh, user_node, vdpa_bind, wait_for     # noqa: E402
 from netlink import Vdpa        # noqa: E402
 
 BATON = os.environ.get("BATON_DRIVER", "baton_pci") == "baton_pci"
@@ -45,11 +45,6 @@ def now():
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
 
 
-def node_of(device):
-    vdpa_bind(device, "vhost_vdpa")
-    return f"/dev/{next((VDPA / device).glob('vhost-vdpa-*')).name}"
-
-
 def client(*args):
     """Run it; {figure: smallest sample}: what disturbs, such as a timer tick, only adds."""
     out = subprocess.run([CLIENT, *map(str, args)], text=True, stdout=subprocess.PIPE,
@@ -65,24 +60,24 @@ def unlimited_maps():
 
 
 def calls(device):
-    return client(node_of(device), "calls")
+    return client(user_node(device), "calls")
 
 
 def opens(device):
-    return client(node_of(device), "open")
+    return client(user_node(device), "open")
 
 
 def cycle(device):
     queues = QUEUES[device]
     return {f"{device} {queues} queues, {what}": value
-            for what, value in client(node_of(device), "cycle", queues).items()}
+            for what, value in client(user_node(device), "cycle", queues).items()}
 
 
 def maps(device, how, kind, mebibytes):
     """Per map and unmap: in all, and for each chunk that vhost_vdpa hands on."""
     if kind == "2m":
         pathlib.Path("/proc/sys/vm/nr_hugepages").write_text(str(min(mebibytes, 1024) // 2))
-    got = client(node_of(device), how, kind, mebibytes)
+    got = client(user_node(device), how, kind, mebibytes)
     if kind == "2m":
         pathlib.Path("/proc/sys/vm/nr_hugepages").write_text("0")
     return {f"{how} {kind} {mebibytes} MiB, {what}": got[what] for what in ("map", "unmap")} | \

@@ -309,6 +309,12 @@ static inline struct baton_vdpa *to_bv(struct vdpa_device *vdev)
 	return container_of(vdev, struct baton_vdpa, vdpa);
 }
 
+/* Somebody owns the function, and has not lost it. */
+static inline bool baton_running(const struct baton *b)
+{
+	return b->owner.state == BATON_KERNEL_OWNS || b->owner.state == BATON_USER_OWNS;
+}
+
 /* function.c */
 __printf(2, 3) void baton_function_refuse(struct baton *b, const char *fmt, ...);
 

@@ -168,8 +168,7 @@ static int (*const steps[BATON_NR_STEPS])(struct baton *b) = {
  */
 bool baton_handover_owned(const struct baton *b)
 {
-	return b->owner.state == BATON_KERNEL_OWNS || b->owner.state == BATON_USER_OWNS ||
-	       b->owner.state == BATON_LOST;
+	return baton_running(b) || b->owner.state == BATON_LOST;
 }
 
 /**

@@ -19,11 +19,6 @@
 
 #define UNTOLD (HZ / 10)
 
-static bool told(const struct baton *b)
-{
-	return b->owner.state == BATON_KERNEL_OWNS || b->owner.state == BATON_USER_OWNS;
-}
-
 /**
  * baton_shadow_init() - is there to be a copy?
  * @b: the function; &baton.config is complete
@@ -63,7 +58,7 @@ static int refresh(struct baton *b)
 	 * Before the first access to the device, and as a full barrier: a change
 	 * that comes later makes the copy stale again.
 	 */
-	if (!atomic_xchg(&s->stale, 0) && (told(b) || time_before(jiffies, s->read + UNTOLD)))
+	if (!atomic_xchg(&s->stale, 0) && (baton_running(b) || time_before(jiffies, s->read + UNTOLD)))
 		return 0;
 
 	s->read = jiffies;

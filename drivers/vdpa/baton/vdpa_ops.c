@@ -24,11 +24,6 @@
 /* Status bits that the hardware is given before any features (virtio 1.2, 3.1.1). */
 #define S_SETUP (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
 
-static bool running(const struct baton *b)
-{
-	return b->owner.state == BATON_KERNEL_OWNS || b->owner.state == BATON_USER_OWNS;
-}
-
 /* Queues */
 
 static int set_vq_address(struct vdpa_device *vdev, u16 idx, u64 desc_area, u64 driver_area,
@@ -101,11 +96,11 @@ static void set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
 	struct baton *b = to_bv(vdev)->b;
 
 	guard(mutex)(&b->lock);
-	if (ready && running(b) && baton_queue_enable(b, bq))
+	if (ready && baton_running(b) && baton_queue_enable(b, bq))
 		return;
 	WRITE_ONCE(bq->ready, ready);
 	/* The kick may have come first. */
-	if (ready && running(b) && idx == to_bv(vdev)->control)
+	if (ready && baton_running(b) && idx == to_bv(vdev)->control)
 		baton_ctrl_kick(to_bv(vdev));
 }
 
