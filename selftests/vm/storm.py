@@ -276,7 +276,7 @@ def main():
     global counts
     ktap_start(6)
     # What baton and the kernel's drivers say when somebody else was faster.
-    expect_log(r"was reset while the|baton_pci .*(refused|exceed|to be reset|makes no sense)|"
+    expect_log(r"was reset under its|baton_pci .*(refused|exceed|to be reset|makes no sense)|"
                r"callbacks suppressed|virtio_(net|blk) virtio\d+:|virtio\d+: |Unexpected TXQ|"
                r"net eth\d+: |no iotlb for asid|I/O error|Buffer I/O|unable to read partition|"
                r"virtio_vdpa|control queue failed|block device autoloading is deprecated")
