@@ -7,6 +7,8 @@
 #
 # topology: classes
 # timeout: 200
+import platform
+
 from lib import *
 from vhost_vdpa import *
 
@@ -77,11 +79,17 @@ def ninep(name):
 KERNEL = {"net0": net, "blk0": blk, "scsi0": scsi, "rng0": rng, "crypto0": crypto,
           "console0": console, "ninep0": ninep}
 USER = "net0", "blk0", "crypto0"
+LEFT_OUT = {"scsi0": ("kasan", "its driver is left out there: see tools/lab/vm"),
+            "crypto0": ("-baton-", "debug kernels do not test algorithms")}
 
 ktap_start(len(KERNEL) + len(USER))
+for name in KERNEL:
+    sh(f"bind_baton {name}; vdpa_add {name} {name}")
 for name, works in KERNEL.items():
+    if (why := LEFT_OUT.get(name)) and why[0] in platform.release():
+        skip(f"{name}: data through virtio_vdpa", why[1])
+        continue
     with case(f"{name}: data through virtio_vdpa"):
-        sh(f"bind_baton {name}; vdpa_add {name} {name}")
         vdpa_bind(name, "virtio_vdpa")
         assert vdpa_read(name, "owner") == "kernel"
         works(name)

@@ -8,8 +8,6 @@
 # topology: hotplug
 # kernels: 6.12 7.2 7.3
 # timeout: 150
-# not on kasan: it is built without suspend, and drivers cannot step aside
-# not on lockdep: it is built without suspend, and drivers cannot step aside
 from lib import *
 
 STEPS = ["quiesce", "unmaster", "unvector", "block",                            # it steps aside
