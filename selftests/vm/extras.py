@@ -83,6 +83,8 @@ def commands(trace):
 
 
 def kernel_distributes():
+    """The commands only: with RSS, QEMU's second tap queue swallows the answers to a ping in about
+    every other boot, whether baton or mainline's virtio-pci drives the function."""
     with Trace("baton:baton_command") as trace:
         vdpa_bind("v0", "virtio_vdpa")
         sh("net_up v0")
