@@ -312,6 +312,19 @@ TOPOLOGIES = {
         # With two, it is of more weight where interrupts arrive than who drives the device.
         "cpus": 1,
     },
+    "bench-guest": {
+        "doc": "what testpmd runs on: three net functions without a control queue, each wired to a plain "
+               "one; huge pages",
+        # With one, testpmd never gets ready on vp_vdpa's.
+        "functions": [net(f"net{n}", {"ctrl_vq": "off", "ctrl_rx": "off", "ctrl_rx_extra": "off",
+                                      "ctrl_vlan": "off", "ctrl_mac_addr": "off",
+                                      "ctrl_guest_offloads": "off", "guest_announce": "off"},
+                          netdev=f"hub:{n}") for n in range(3)]
+        + [peer(f"peer{n}", f"hub:{n}") for n in range(3)],
+        "qemu": [arg for n in range(3) for arg in hub_sink(n)],
+        "memory": 1536,
+        "cmdline": "hugepagesz=2M hugepages=192",
+    },
     "bench-scale": {
         "doc": "64 blk functions, each behind a root port of its own",
         "functions": [blk(f"blk{n}", place={"under": f"rp{n}", "at": "0x0"}) for n in range(64)],
