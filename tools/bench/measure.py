@@ -33,8 +33,9 @@ def take():
 
 
 def simulate():
-    """The simulator, which has no hardware at all: what is left is vhost_vdpa's."""
-    sh(f"insmod {PEERS}/vringh.ko; insmod {PEERS}/vdpa_sim.ko use_va=0; "
+    """The simulator, which has no hardware at all: what is left is vhost_vdpa's. It is to take
+    maps one by one, as the others do: else it copies all there are at each new one."""
+    sh(f"insmod {PEERS}/vringh.ko; insmod {PEERS}/vdpa_sim.ko use_va=0 batch_mapping=0; "
        f"insmod {PEERS}/vdpa_sim_net.ko")
     sh("vdpa dev add name sim0 mgmtdev vdpasim_net")
     return ["sim0"]
