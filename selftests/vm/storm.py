@@ -8,8 +8,8 @@
 #   net0 --- root port --- baton_pci --- v0 ---.
 #   blk0 --- root port --- baton_pci --- v1 ---'-- binder, users, killer, mapper, reader, resetter, ...
 #
-# One minute; BATON_STORM_SECONDS (`make storm SECONDS=600`) asks for more. BATON_SEED=N has each process
-# choose as it did before; which of them comes first is up to the scheduler.
+# One minute, two on debug kernels; BATON_STORM_SECONDS (`make storm SECONDS=600`) asks for more.
+# BATON_SEED=N has each process choose as it did before; which of them comes first is up to the scheduler.
 #
 # topology: hotplug
 # timeout: 220
@@ -24,7 +24,7 @@ from lib import *
 from netlink import Vdpa
 from vhost_vdpa import *
 
-SECONDS = int(os.environ.get("BATON_STORM_SECONDS", 60))
+SECONDS = int(os.environ.get("BATON_STORM_SECONDS", 60 * min(SLOWER, 2)))
 PCI = pathlib.Path("/sys/bus/pci")
 FUNCTIONS = {"v0": "net0", "v1": "blk0"}
 IFF_UP, IFF_PROMISC, SIOCGIFFLAGS, SIOCSIFFLAGS = 1, 0x100, 0x8913, 0x8914
