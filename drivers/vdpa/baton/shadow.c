@@ -58,7 +58,8 @@ static int refresh(struct baton *b)
 	 * Before the first access to the device, and as a full barrier: a change
 	 * that comes later makes the copy stale again.
 	 */
-	if (!atomic_xchg(&s->stale, 0) && (baton_running(b) || time_before(jiffies, s->read + UNTOLD)))
+	if (!atomic_xchg(&s->stale, 0) &&
+	    (baton_running(b) || time_before(jiffies, s->read + UNTOLD)))
 		return 0;
 
 	s->read = jiffies;
