@@ -51,7 +51,7 @@ LINES = (
     # The kernel's drivers, who cannot do without.
     "FEATURES_OK refused: the function is broken and has to be reset first",
     # What the kernel's driver says of it; which of it, is a matter of time.
-    r"net eth\d+: Failed to .*mode|Failed to set MAC filter table|"
+    r"net eth\d+: Failed to (.*mode|set MAC filter table|kill VLAN ID 0)|"
     "Failed to add sgs for command vq|Unexpected TXQ .0. queue failure",
 )
 

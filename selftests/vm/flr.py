@@ -26,7 +26,7 @@ def virtio_status():
 def kernel_loses_it():
     """Under traffic, which is then refused by the broken queues."""
     expect_log("Unexpected TXQ .0. queue failure: -5|Failed to add sgs for command vq: -5|"
-               "Failed to (disable (promisc|allmulti) mode|set MAC filter table)")
+               "Failed to (disable (promisc|allmulti) mode|set MAC filter table|kill VLAN ID 0)")
     sh("vdpa_bind v0 virtio_vdpa; net_up v0; pings")
     flood = subprocess.Popen(["ping", "-q", "-f", "10.0.2.2"], stdout=subprocess.DEVNULL)
     try:
