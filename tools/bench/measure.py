@@ -34,9 +34,9 @@ def take():
 
 def simulate():
     """The simulator, which has no hardware at all: what is left is vhost_vdpa's. It is to take
-    maps one by one, as the others do: else it copies all there are at each new one."""
-    sh(f"insmod {PEERS}/vringh.ko; insmod {PEERS}/vdpa_sim.ko use_va=0 batch_mapping=0; "
-       f"insmod {PEERS}/vdpa_sim_net.ko")
+    maps one by one, and any number of them, as the others do: else it copies all at each new one."""
+    sh(f"insmod {PEERS}/vringh.ko; insmod {PEERS}/vdpa_sim.ko use_va=0 batch_mapping=0 "
+       f"max_iotlb_entries=2000000; insmod {PEERS}/vdpa_sim_net.ko")
     sh("vdpa dev add name sim0 mgmtdev vdpasim_net")
     return ["sim0"]
 
@@ -145,8 +145,8 @@ def handover(device):
 
 
 def steps(events):
-    """The last of each grant's and each drain's steps, by owner."""
-    found, before, owner = {}, 0, "none"
+    """The last of each grant's and each drain's steps, by owner; the kernel is the first to go."""
+    found, before, owner = {}, 0, "kernel"
     for at, event, what in events:
         if event == "baton_owner":
             owner = what.rpartition("owner=")[2] if "granting" in what else owner
