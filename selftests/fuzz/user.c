@@ -476,6 +476,28 @@ static void run(const struct program *p)
 	alarm(0);
 }
 
+/* How many pages are pinned for DMA, by anybody. */
+static long pinned(void)
+{
+	char line[128];
+	long value, pages = 0;
+	FILE *in;
+
+	/* Each CPU keeps some of the count to itself, for a while. */
+	write_file("/proc/sys/vm/stat_refresh", "1");
+	in = fopen("/proc/vmstat", "r");
+	if (!in)
+		die("/proc/vmstat: %s\n", strerror(errno));
+	while (fgets(line, sizeof(line), in)) {
+		if (sscanf(line, "nr_foll_pin_acquired %ld", &value) == 1)
+			pages += value;
+		if (sscanf(line, "nr_foll_pin_released %ld", &value) == 1)
+			pages -= value;
+	}
+	fclose(in);
+	return pages;
+}
+
 /* -- as text -------------------------------------------------------------------------------- */
 
 static void print(FILE *out, const struct program *p)
@@ -854,7 +876,9 @@ static unsigned long fuzz(double seconds, const char *current)
 	const unsigned int first = corpus_len;
 	struct timespec start, now;
 	static struct program p;
+	const long before = pinned();
 	unsigned long n;
+	long now_pinned;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (n = 0;; n++) {
@@ -869,6 +893,13 @@ static unsigned long fuzz(double seconds, const char *current)
 		if (cover)
 			__atomic_store_n(&cover[0], 0, __ATOMIC_RELAXED);
 		run(&p);
+		/* The file system may not be done with the text yet. */
+		for (unsigned int i = 0; (now_pinned = pinned()) > before; i++) {
+			if (i == 100)
+				die("%ld pages were pinned, %ld are after program %lu\n", before,
+				    now_pinned, n);
+			usleep(20000);
+		}
 		if (new_cover() && n >= first && corpus_len < MAX_CORPUS && p.len)
 			corpus[corpus_len++] = p;
 	}

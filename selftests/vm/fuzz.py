@@ -68,7 +68,7 @@ ktap_start(len(CRASHERS) + 3)
 expect_log(FAULT.pattern)
 expect_log("DMAR: DRHD: handling fault status")
 # Whatever baton refuses. What it must not come to: "broken", "no answer", "had to be reset".
-expect_log(r"baton_pci \S+ .*(refused|exceed|makes no sense|cannot (run|map|change)|is the hardware's)|"
+expect_log(r"baton_pci \S+ .*(refused|exceed|lack|makes no sense|cannot (run|map|change)|is the hardware's)|"
            r"baton_function_refuse: \d+ callbacks suppressed|"
            # and the kernel around it
            r"vhost-vdpa-\d+: (no iotlb for|can't find and alloc) asid|netlink: .*(invalid length|left after parsing)")
