@@ -81,7 +81,7 @@ check-cbmc: ## proofs on the pure C
 check-fuzz: ## hostile owners' control queues, fuzzed in user space (SECONDS=20)
 	@DURATION=$(SECONDS) tools/check fuzz
 
-check-vm: ## tests in VMs, on both kernels (KERNEL=6.12|7.2|7.3, TESTS="FILE...")
+check-vm: ## tests in VMs, on Debian's kernels (KERNEL=6.12|7.2|7.3, TESTS="FILE...")
 	@KERNEL="$(KERNEL)" TESTS="$(TESTS)" tools/check vm
 
 fuzz: ## ioctls, mappings, netlink, fuzzed on the kasan kernel; how far it got (SECONDS=300)

@@ -900,10 +900,12 @@ static unsigned long fuzz(double seconds, const char *current)
 		for (unsigned int i = 0; (after = pinned()) > before && i < 100; i++)
 			usleep(20000);
 		/* vhost_vdpa forgets pages whose mapping was refused: dma-ownership.rst. */
-		if (after > before && !refused)
-			die("%ld pages were pinned, %ld are after program %lu\n", before, after, n);
-		if (after > before)
+		if (after > before) {
+			if (!refused)
+				die("%ld pages were pinned, %ld are after program %lu\n", before,
+				    after, n);
 			before = after;
+		}
 		if (new_cover() && n >= first && corpus_len < MAX_CORPUS && p.len)
 			corpus[corpus_len++] = p;
 	}
