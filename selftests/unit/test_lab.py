@@ -45,6 +45,7 @@ def topology_faults():
 def report(frame):
     """What is wrong with a log that holds one report of the kernel's."""
     return judge_reasons([(4, "-----[ cut here ]-----"), (4, "WARNING: CPU: 0 PID: 1 at a.c:1"),
+                          (4, "Modules linked in: baton_pci(OE) baton(OE) vdpa"),
                           (4, f" {frame}+0x1/0x2 [{frame}]"), (4, "---[ end trace 0 ]---")])
 
 
