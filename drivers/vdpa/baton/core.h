@@ -181,7 +181,7 @@ struct baton_shadow {
  * @cfg, @index and @state belong to the consumer's set-up path, which does not
  * run concurrently with itself; &baton.lock guards the rest against interrupts
  * being set up and torn down. @ready and @enabled are read without a lock by
- * kicks.
+ * kicks, which count themselves without one: two at once may count as one.
  */
 struct baton_queue {
 	struct baton_queue_config cfg;

@@ -18,6 +18,7 @@
  * vectors and its domain. A function that does not stop loses all three before
  * it is reset by force, so that nothing it still does can reach memory.
  */
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/types.h>
 
@@ -105,7 +106,7 @@ static const struct {
 
 static void start_drain(struct baton_owner *o)
 {
-	o->state = BATON_DRAINING;
+	WRITE_ONCE(o->state, BATON_DRAINING);
 	o->quiesced = false;
 	o->step = BATON_STEP_QUIESCE;
 }
@@ -115,15 +116,15 @@ static void finish(struct baton_owner *o, enum baton_step last)
 {
 	switch (o->state) {
 	case BATON_GRANTING:
-		o->state = o->owner == BATON_USER ? BATON_USER_OWNS : BATON_KERNEL_OWNS;
+		WRITE_ONCE(o->state, o->owner == BATON_USER ? BATON_USER_OWNS : BATON_KERNEL_OWNS);
 		break;
 	case BATON_DRAINING:
 		if (last == BATON_STEP_BLOCK && !o->quiesced) {
 			o->step = BATON_STEP_FLR;
 			break;
 		}
-		o->state = o->quiesced && o->blocked ? BATON_BLOCKED : BATON_BROKEN;
-		o->owner = BATON_NONE;
+		WRITE_ONCE(o->owner, BATON_NONE);
+		WRITE_ONCE(o->state, o->quiesced && o->blocked ? BATON_BLOCKED : BATON_BROKEN);
 		break;
 	default:
 		break;
@@ -174,15 +175,15 @@ int baton_owner_event(struct baton_owner *o, enum baton_event event)
 		if (o->consumer == BATON_NONE ||
 		    (o->consumer == BATON_USER && !o->user_allowed))
 			return -EPERM;
-		o->owner = o->consumer;
-		o->state = BATON_GRANTING;
+		WRITE_ONCE(o->state, BATON_GRANTING);
+		WRITE_ONCE(o->owner, o->consumer);
 		o->step = BATON_STEP_ATTACH;
 		return 0;
 	case START_DRAIN:
 		start_drain(o);
 		return 0;
 	case START_LOSS:
-		o->state = BATON_LOST;
+		WRITE_ONCE(o->state, BATON_LOST);
 		o->step = BATON_STEP_FORSAKE;
 		return 0;
 	default:

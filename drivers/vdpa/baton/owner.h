@@ -120,6 +120,9 @@ enum baton_step {
  * @user_allowed: whether the function is isolated well enough for a user
  * @quiesced: the reset handshake of the current drain has ended well
  * @blocked: the empty domain is attached (or there is no IOMMU to attach to)
+ *
+ * @state and @owner may be read without the lock that serialises changes; their
+ * order is such that a state without an owner is never seen with one.
  */
 struct baton_owner {
 	enum baton_state state;

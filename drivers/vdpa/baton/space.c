@@ -101,7 +101,7 @@ int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 
 	if (err)
 		goto err_ref;
 
-	dma->mapped += size;
+	WRITE_ONCE(dma->mapped, dma->mapped + size);
 	trace_baton_map(b->fn->dev, iova, size, pa, perm, 0);
 	return 0;
 
@@ -119,7 +119,7 @@ static void let_go(struct baton *b, struct baton_chunks *maps, const struct bato
 		   int err)
 {
 	trace_baton_unmap(b->fn->dev, chunk->iova, chunk->size, chunk->pa, chunk->perm, err);
-	b->dma.mapped -= chunk->size;
+	WRITE_ONCE(b->dma.mapped, b->dma.mapped - chunk->size);
 	if (!err)
 		pages_ref(chunk->pa, chunk->size, false);
 	baton_chunks_del(maps, chunk);
