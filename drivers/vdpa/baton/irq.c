@@ -73,7 +73,8 @@ static irqreturn_t interrupt(int irq, void *data)
 		config_interrupt(v->b);
 	for (i = 0; i < bv->nr_queues; i++) {
 		bq = &bv->queues[i];
-		if (READ_ONCE(bq->enabled) && bq->cfg.vector == v->index)
+		/* Pairs with baton_queue_enable(): then the vector is set as well. */
+		if (smp_load_acquire(&bq->enabled) && bq->cfg.vector == v->index)
 			baton_irq_queue(bq);
 	}
 

@@ -178,7 +178,8 @@ int baton_queue_enable(struct baton *b, struct baton_queue *bq)
 				      ERR_PTR(err));
 		return err;
 	}
-	WRITE_ONCE(bq->enabled, true);
+	/* Pairs with interrupt(), which looks at the vector of queues that are enabled. */
+	smp_store_release(&bq->enabled, true);
 
 	return 0;
 }
