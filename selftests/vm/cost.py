@@ -15,6 +15,7 @@
 # timeout: 300
 # not on kasan: its instructions are not the ones that count
 # not on lockdep: its instructions are not the ones that count
+# not on kcsan: its instructions are not the ones that count
 # not on 7.3: cost.json has no figures of it
 import json
 import platform

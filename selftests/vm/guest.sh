@@ -9,6 +9,7 @@
 # timeout: 300
 # not on kasan: no KVM there, and a guest emulated in an emulated machine takes too long
 # not on lockdep: no KVM there, and a guest emulated in an emulated machine takes too long
+# not on kcsan: no KVM there, and a guest emulated in an emulated machine takes too long
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"

@@ -11,6 +11,7 @@
 # timeout: 600
 # not on kasan: no KVM there, and a guest emulated in an emulated machine takes too long
 # not on lockdep: no KVM there, and a guest emulated in an emulated machine takes too long
+# not on kcsan: no KVM there, and a guest emulated in an emulated machine takes too long
 # not on 7.2: its KVM stops guests of the emulated SVM (suberror 3), most of the time with x-svq=on
 from lib import *
 
