@@ -12,19 +12,24 @@ CACHES = r"kmalloc-\S+|kernfs_node_cache|radix_tree_node|iommu_\S+"
 READINGS = 8
 
 
+def slabs(caches):
+    """Bytes in objects of each of these caches. They are shrunk first: then only those objects
+    count that are really in use, and what is free in the slab that a processor has taken from since."""
+    for shrink in pathlib.Path("/sys/kernel/slab").glob("*/shrink"):
+        if re.fullmatch(caches, shrink.parent.name):
+            shrink.write_text("1")
+    found = re.findall(rf"^({caches}) +(\d+) +\d+ +(\d+) ",
+                       pathlib.Path("/proc/slabinfo").read_text(), re.M)
+    assert found
+    return {name: int(used) * int(size) for name, used, size in found}
+
+
 def objects():
-    """Bytes in objects that drivers allocate. The caches are shrunk first: then only those count
-    that are really in use, and what is free in the slab that a processor has taken from since.
-    kfree_rcu() collects for 5 seconds (6.12): of several readings, the least counts."""
+    """Bytes in objects that drivers allocate. kfree_rcu() collects for 5 seconds (6.12): of several
+    readings, the least counts."""
     readings = []
     for _ in range(READINGS):
-        for shrink in pathlib.Path("/sys/kernel/slab").glob("*/shrink"):
-            if re.fullmatch(CACHES, shrink.parent.name):
-                shrink.write_text("1")
-        slabs = re.findall(rf"^({CACHES}) +(\d+) +\d+ +(\d+) ",
-                           pathlib.Path("/proc/slabinfo").read_text(), re.M)
-        assert slabs
-        readings.append({name: int(used) * int(size) for name, used, size in slabs})
+        readings.append(slabs(CACHES))
         time.sleep(1)
     return {name: min(reading[name] for reading in readings) for name in readings[0]}
 
