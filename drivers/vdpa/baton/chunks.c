@@ -50,7 +50,7 @@ void baton_chunks_init(struct baton_chunks *c)
 }
 
 /* An xarray value, a list of pages, or NULL: nothing is mapped there. */
-static void *find_window(struct baton_chunks *c, unsigned long window)
+static void *chunks_find_window(struct baton_chunks *c, unsigned long window)
 {
 	void *entry;
 
@@ -66,13 +66,13 @@ static void *find_window(struct baton_chunks *c, unsigned long window)
 	return entry;
 }
 
-static unsigned long page_index(u64 iova)
+static unsigned long chunk_page_index(u64 iova)
 {
 	return (iova & WINDOW_MASK) >> PAGE_SHIFT;
 }
 
 /* How many of a window's pages are mapped is kept in the page that lists them. */
-static unsigned long count_used(const u64 *pages, long more)
+static unsigned long window_count_used(const u64 *pages, long more)
 {
 	struct page *page = virt_to_page(pages);
 
@@ -80,7 +80,7 @@ static unsigned long count_used(const u64 *pages, long more)
 	return page_private(page);
 }
 
-static u64 *list_pages(struct baton_chunks *c, unsigned long window)
+static u64 *chunks_list_pages(struct baton_chunks *c, unsigned long window)
 {
 	u64 *pages = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	int err;
@@ -98,10 +98,10 @@ static u64 *list_pages(struct baton_chunks *c, unsigned long window)
 }
 
 /* The part of a chunk that lies in one window; @word is about its first page. */
-static int add_part(struct baton_chunks *c, u64 iova, u64 size, u64 word, bool last)
+static int window_add_part(struct baton_chunks *c, u64 iova, u64 size, u64 word, bool last)
 {
-	unsigned long window = iova >> WINDOW_SHIFT, i = page_index(iova), end;
-	void *entry = find_window(c, window);
+	unsigned long window = iova >> WINDOW_SHIFT, i = chunk_page_index(iova), end;
+	void *entry = chunks_find_window(c, window);
 	u64 *pages = entry;
 
 	if (size == WINDOW_SIZE) {
@@ -115,24 +115,24 @@ static int add_part(struct baton_chunks *c, u64 iova, u64 size, u64 word, bool l
 	if (xa_is_value(entry))
 		return -EEXIST;
 	if (!pages)
-		pages = list_pages(c, window);
+		pages = chunks_list_pages(c, window);
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
 
 	for (end = i + (size >> PAGE_SHIFT); i < end; i++)
 		if (pages[i])
 			return -EEXIST;
-	for (i = page_index(iova); i < end; i++) {
+	for (i = chunk_page_index(iova); i < end; i++) {
 		pages[i] = word;
 		word = (word & ~WORD_FIRST) + PAGE_SIZE;
 	}
 	pages[end - 1] |= last ? WORD_LAST : 0;
-	count_used(pages, size >> PAGE_SHIFT);
+	window_count_used(pages, size >> PAGE_SHIFT);
 
 	return 0;
 }
 
-static void del_part(struct baton_chunks *c, u64 iova, u64 size)
+static void window_del_part(struct baton_chunks *c, u64 iova, u64 size)
 {
 	unsigned long window = iova >> WINDOW_SHIFT;
 	u64 *pages;
@@ -141,9 +141,9 @@ static void del_part(struct baton_chunks *c, u64 iova, u64 size)
 		xa_erase(&c->windows, window);
 		return;
 	}
-	pages = find_window(c, window);
-	memset(pages + page_index(iova), 0, (size >> PAGE_SHIFT) * sizeof(*pages));
-	if (!count_used(pages, -(long)(size >> PAGE_SHIFT))) {
+	pages = chunks_find_window(c, window);
+	memset(pages + chunk_page_index(iova), 0, (size >> PAGE_SHIFT) * sizeof(*pages));
+	if (!window_count_used(pages, -(long)(size >> PAGE_SHIFT))) {
 		c->pages = NULL;
 		xa_erase(&c->windows, window);
 		set_page_private(virt_to_page(pages), 0);
@@ -152,7 +152,7 @@ static void del_part(struct baton_chunks *c, u64 iova, u64 size)
 }
 
 /* How much of [iova, iova + left) lies in the window of its first byte. */
-static u64 part(u64 iova, u64 left)
+static u64 chunk_part(u64 iova, u64 left)
 {
 	return min(left, WINDOW_SIZE - (iova & WINDOW_MASK));
 }
@@ -173,8 +173,8 @@ int baton_chunks_add(struct baton_chunks *c, const struct baton_chunk *chunk)
 	int err;
 
 	for (done = 0; done < chunk->size; done += n) {
-		n = part(chunk->iova + done, chunk->size - done);
-		err = add_part(c, chunk->iova + done, n, word, done + n == chunk->size);
+		n = chunk_part(chunk->iova + done, chunk->size - done);
+		err = window_add_part(c, chunk->iova + done, n, word, done + n == chunk->size);
 		if (err)
 			goto err_undo;
 		word = (word & ~WORD_FIRST) + n;
@@ -198,15 +198,15 @@ void baton_chunks_del(struct baton_chunks *c, const struct baton_chunk *chunk)
 	u64 done, n;
 
 	for (done = 0; done < chunk->size; done += n) {
-		n = part(chunk->iova + done, chunk->size - done);
-		del_part(c, chunk->iova + done, n);
+		n = chunk_part(chunk->iova + done, chunk->size - done);
+		window_del_part(c, chunk->iova + done, n);
 	}
 }
 
 /* False if the whole window is empty. */
-static bool look(struct baton_chunks *c, u64 iova, struct cell *cell)
+static bool chunks_look(struct baton_chunks *c, u64 iova, struct cell *cell)
 {
-	void *entry = find_window(c, iova >> WINDOW_SHIFT);
+	void *entry = chunks_find_window(c, iova >> WINDOW_SHIFT);
 
 	if (!entry)
 		return false;
@@ -217,19 +217,19 @@ static bool look(struct baton_chunks *c, u64 iova, struct cell *cell)
 	} else {
 		cell->start = iova & PAGE_MASK;
 		cell->size = PAGE_SIZE;
-		cell->word = ((u64 *)entry)[page_index(iova)];
+		cell->word = ((u64 *)entry)[chunk_page_index(iova)];
 	}
 
 	return true;
 }
 
 /* The first cell from @walk->at on where something is mapped. */
-static bool seek(struct baton_chunks *c, struct baton_walk *walk, struct cell *cell)
+static bool chunks_seek(struct baton_chunks *c, struct baton_walk *walk, struct cell *cell)
 {
 	unsigned long window;
 
 	while (walk->at <= walk->last) {
-		if (look(c, walk->at, cell)) {
+		if (chunks_look(c, walk->at, cell)) {
 			if (cell->word)
 				return true;
 			walk->at = cell->start + cell->size;
@@ -262,11 +262,11 @@ bool baton_chunks_next(struct baton_chunks *c, struct baton_walk *walk, struct b
 	struct cell first, cell;
 	bool whole;
 
-	while (seek(c, walk, &first)) {
+	while (chunks_seek(c, walk, &first)) {
 		whole = first.word & WORD_FIRST && first.start == walk->at;
 		cell = first;
 		while (!(cell.word & WORD_LAST))
-			look(c, cell.start + cell.size, &cell);
+			chunks_look(c, cell.start + cell.size, &cell);
 		walk->at = cell.start + cell.size;
 		if (whole && walk->at - 1 <= walk->last) {
 			chunk->iova = first.start;
@@ -294,7 +294,7 @@ u64 baton_chunks_find(struct baton_chunks *c, u64 iova, u64 *pa, u32 *perm)
 {
 	struct cell cell;
 
-	if (!look(c, iova, &cell) || !cell.word)
+	if (!chunks_look(c, iova, &cell) || !cell.word)
 		return 0;
 	*pa = (cell.word & ~WORD_FLAGS) + (iova - cell.start);
 	*perm = cell.word & WORD_PERM;

@@ -23,7 +23,7 @@ struct field_pos {
 	bool present;		/* the function has it, and the transport reaches it */
 };
 
-static bool class_known(const struct baton_config *c)
+static bool config_class_known(const struct baton_config *c)
 {
 	return c->class && c->class->nr_fields;
 }
@@ -43,7 +43,7 @@ unsigned int baton_config_size(const struct baton_config *c)
 {
 	unsigned int size = 0, i;
 
-	if (!class_known(c))
+	if (!config_class_known(c))
 		return c->mapped;
 	for (i = 0; i < c->class->nr_fields; i++)
 		size += c->class->fields[i].width * c->class->fields[i].count;
@@ -56,13 +56,13 @@ unsigned int baton_config_size(const struct baton_config *c)
  * Where the layout is unknown, take the widest access that alignment and the
  * @left bytes of the request allow.
  */
-static bool find_field(const struct baton_config *c, unsigned int offset, unsigned int left,
-		       struct field_pos *pos)
+static bool config_find_field(const struct baton_config *c, unsigned int offset, unsigned int left,
+			      struct field_pos *pos)
 {
 	const struct baton_field *f;
 	unsigned int start = 0, size, i;
 
-	if (!class_known(c)) {
+	if (!config_class_known(c)) {
 		*pos = (struct field_pos) { .offset = offset, .width = 1,
 					    .present = offset < c->mapped };
 		if (!pos->present)
@@ -91,7 +91,7 @@ static bool find_field(const struct baton_config *c, unsigned int offset, unsign
 	return false;
 }
 
-static void read_field(const struct baton_config *c, const struct field_pos *pos, u8 *bytes)
+static void config_read_field(const struct baton_config *c, const struct field_pos *pos, u8 *bytes)
 {
 	if (!pos->present) {
 		memset(bytes, 0, pos->width);
@@ -103,7 +103,8 @@ static void read_field(const struct baton_config *c, const struct field_pos *pos
 	}
 }
 
-static void write_field(const struct baton_config *c, const struct field_pos *pos, const u8 *bytes)
+static void config_write_field(const struct baton_config *c, const struct field_pos *pos,
+			       const u8 *bytes)
 {
 	if (pos->width == 8) {
 		c->write(c->ctx, pos->offset, 4, baton_le_get(bytes, 4));
@@ -113,18 +114,19 @@ static void write_field(const struct baton_config *c, const struct field_pos *po
 	}
 }
 
-static void read_once(const struct baton_config *c, unsigned int offset, u8 *buf, unsigned int len)
+static void config_read_once(const struct baton_config *c, unsigned int offset, u8 *buf,
+			     unsigned int len)
 {
 	unsigned int skip, n;
 	struct field_pos pos;
 	u8 bytes[8];
 
 	while (len) {
-		if (!find_field(c, offset, len, &pos)) {
+		if (!config_find_field(c, offset, len, &pos)) {
 			memset(buf, 0, len);
 			return;
 		}
-		read_field(c, &pos, bytes);
+		config_read_field(c, &pos, bytes);
 		skip = offset - pos.offset;
 		n = pos.width - skip;
 		if (n > len)
@@ -156,7 +158,7 @@ int baton_config_read(const struct baton_config *c, unsigned int offset, void *b
 
 	for (i = 0; i < GENERATION_RETRIES; i++) {
 		before = c->generation(c->ctx);
-		read_once(c, offset, buf, len);
+		config_read_once(c, offset, buf, len);
 		after = c->generation(c->ctx);
 		if (before == after)
 			return 0;
@@ -183,13 +185,13 @@ int baton_config_write(const struct baton_config *c, unsigned int offset, const 
 	const u8 *bytes = buf;
 
 	for (done = 0; done < len; done += pos.width)
-		if (!find_field(c, offset + done, len - done, &pos) || !pos.present ||
+		if (!config_find_field(c, offset + done, len - done, &pos) || !pos.present ||
 		    pos.offset != offset + done || pos.width > len - done)
 			return -EINVAL;
 
 	for (left = len; left; left -= pos.width, offset += pos.width, bytes += pos.width) {
-		find_field(c, offset, left, &pos);
-		write_field(c, &pos, bytes);
+		config_find_field(c, offset, left, &pos);
+		config_write_field(c, &pos, bytes);
 	}
 
 	return 0;

@@ -46,7 +46,7 @@ struct hw_ring {
 	struct vring_used *used;
 };
 
-static struct hw_ring hw_ring(const struct baton_ctrl *ctrl)
+static struct hw_ring cvq_ring(const struct baton_ctrl *ctrl)
 {
 	return (struct hw_ring) {
 		.desc = ctrl->shared[BATON_SHARED_RING].cpu + DESC_AT,
@@ -55,16 +55,16 @@ static struct hw_ring hw_ring(const struct baton_ctrl *ctrl)
 	};
 }
 
-static const u8 *reply_of(const struct baton_ctrl *ctrl)
+static const u8 *cvq_reply(const struct baton_ctrl *ctrl)
 {
 	return ctrl->shared[BATON_SHARED_ANSWER].cpu + REPLY_AT;
 }
 
 /* Wait for the one answer that is due. */
-static int wait_for_answer(struct baton *b, u16 due)
+static int cvq_wait_answer(struct baton *b, u16 due)
 {
 	struct baton_ctrl *ctrl = &b->bv->ctrl;
-	struct vring_used *used = hw_ring(ctrl).used;
+	struct vring_used *used = cvq_ring(ctrl).used;
 	ktime_t deadline = ktime_add_ms(ktime_get(), READ_ONCE(baton_ctrl_timeout_ms));
 	bool late;
 	u16 idx;
@@ -92,7 +92,7 @@ static bool speaks(const struct baton_vdpa *bv)
 	return bv->ctrl.pages && bv->hw_features & BIT_ULL(VIRTIO_NET_F_CTRL_VQ);
 }
 
-static void ring_doorbell(struct baton *b)
+static void cvq_kick(struct baton *b)
 {
 	struct baton_ctrl *ctrl = &b->bv->ctrl;
 
@@ -103,12 +103,12 @@ static void ring_doorbell(struct baton *b)
 		b->fn->ops->kick(b->fn, ctrl->hw_queue);
 }
 
-/* Give the hardware the command; its answer is in reply_of(). */
-static int send(struct baton *b, size_t len, size_t reply_len)
+/* Give the hardware the command; its answer is in cvq_reply(). */
+static int cvq_send(struct baton *b, size_t len, size_t reply_len)
 {
 	struct baton_ctrl *ctrl = &b->bv->ctrl;
 	struct baton_shared *shared = ctrl->shared;
-	struct hw_ring hw = hw_ring(ctrl);
+	struct hw_ring hw = cvq_ring(ctrl);
 
 	memcpy(shared[BATON_SHARED_COMMAND].cpu, ctrl->command, len);
 	hw.desc[0].addr = __cpu_to_virtio64(true, shared[BATON_SHARED_COMMAND].addr);
@@ -129,16 +129,16 @@ static int send(struct baton *b, size_t len, size_t reply_len)
 	baton_dma_sync(b, &shared[BATON_SHARED_RING], true);
 	/* And the index before the doorbell. */
 	virt_mb();
-	ring_doorbell(b);
+	cvq_kick(b);
 
-	return wait_for_answer(b, ctrl->sent);
+	return cvq_wait_answer(b, ctrl->sent);
 }
 
 /*
  * The hardware does not answer, or answers what it was not asked: it is
  * stopped, and its owner, who cannot go on without it, is told.
  */
-static void lose(struct baton *b, int err)
+static void ctrl_lose(struct baton *b, int err)
 {
 	struct baton_vdpa *bv = b->bv;
 
@@ -151,7 +151,7 @@ static void lose(struct baton *b, int err)
 	baton_irq_config(bv);
 }
 
-static const char *verdict_name(enum baton_command_verdict verdict)
+static const char *ctrl_verdict_name(enum baton_command_verdict verdict)
 {
 	switch (verdict) {
 	case BATON_COMMAND_UNKNOWN:
@@ -168,7 +168,7 @@ static const char *verdict_name(enum baton_command_verdict verdict)
 }
 
 /* Returns how many bytes of @reply are the answer. */
-static size_t execute(struct baton *b, size_t len, u8 *reply)
+static size_t ctrl_execute(struct baton *b, size_t len, u8 *reply)
 {
 	struct baton_vdpa *bv = b->bv;
 	struct baton_ctrl *ctrl = &bv->ctrl;
@@ -185,13 +185,13 @@ static size_t execute(struct baton *b, size_t len, u8 *reply)
 
 	verdict = baton_net_command(&bv->net, cmd, len, &reply_len);
 	if (verdict == BATON_COMMAND_FORWARD) {
-		err = send(b, len, reply_len);
+		err = cvq_send(b, len, reply_len);
 		if (err) {
 			ctrl->refused++;
-			lose(b, err);
+			ctrl_lose(b, err);
 			return 1;
 		}
-		memcpy(reply, reply_of(ctrl), reply_len);
+		memcpy(reply, cvq_reply(ctrl), reply_len);
 		/* It may show there, and no interrupt says so: an announcement made. */
 		baton_shadow_stale(b);
 	}
@@ -207,14 +207,14 @@ static size_t execute(struct baton *b, size_t len, u8 *reply)
 	if (verdict != BATON_COMMAND_FORWARD)
 		baton_function_refuse(b, "control command %u/%u of %zu bytes refused: %s",
 				      len ? cmd[0] : 0xff, len > 1 ? cmd[1] : 0xff, len,
-				      verdict_name(verdict));
+				      ctrl_verdict_name(verdict));
 	reply[0] = VIRTIO_NET_ERR;
 
 	return 1;
 }
 
 /* The owner's memory, as the CPU sees it. */
-static size_t window(void *ctx, u64 addr, bool write, void **bytes)
+static size_t ctrl_window(void *ctx, u64 addr, bool write, void **bytes)
 {
 	struct baton_vdpa *bv = ctx;
 	struct baton *b = bv->b;
@@ -234,7 +234,7 @@ static size_t window(void *ctx, u64 addr, bool write, void **bytes)
 	return PAGE_SIZE - offset_in_page(pa);
 }
 
-static void open_ring(struct baton_vdpa *bv, const struct baton_queue *bq)
+static void ctrl_open_ring(struct baton_vdpa *bv, const struct baton_queue *bq)
 {
 	struct baton_ring *ring = &bv->ctrl.ring;
 
@@ -246,13 +246,13 @@ static void open_ring(struct baton_vdpa *bv, const struct baton_queue *bq)
 		.used = bq->cfg.device,
 		.size = bq->cfg.size,
 		.event_idx = bv->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX),
-		.window = window,
+		.window = ctrl_window,
 		.ctx = bv,
 	};
 }
 
 /* Take one command and answer it. Returns as baton_ring_get() does. */
-static int serve_one(struct baton *b)
+static int ctrl_serve_one(struct baton *b)
 {
 	struct baton_vdpa *bv = b->bv;
 	struct baton_ctrl *ctrl = &bv->ctrl;
@@ -267,7 +267,7 @@ static int serve_one(struct baton *b)
 
 	ctrl->received++;
 	if (got == 1)
-		reply_len = execute(b, chain.len, reply);
+		reply_len = ctrl_execute(b, chain.len, reply);
 	else
 		ctrl->refused++;
 	err = baton_ring_put(&ctrl->ring, &chain, reply, reply_len);
@@ -278,7 +278,7 @@ static int serve_one(struct baton *b)
 	return 1;
 }
 
-static void serve(struct work_struct *work)
+static void ctrl_serve(struct work_struct *work)
 {
 	struct baton_vdpa *bv = container_of(work, struct baton_vdpa, ctrl.work);
 	struct baton *b = bv->b;
@@ -294,12 +294,12 @@ static void serve(struct work_struct *work)
 	bq = &bv->queues[bv->control];
 	if (!bq->ready || baton_queue_unusable(bv, bq))
 		return;
-	open_ring(bv, bq);
+	ctrl_open_ring(bv, bq);
 
 	for (n = 0; n < BUDGET && got > 0 && !time_after(jiffies, end); n++) {
-		got = serve_one(b);
+		got = ctrl_serve_one(b);
 		if (!got && !baton_ring_rearm(&bv->ctrl.ring))
-			got = serve_one(b);
+			got = ctrl_serve_one(b);
 	}
 	if (got > 0)
 		queue_work(baton_wq, work);
@@ -405,8 +405,8 @@ int baton_ctrl_restore(struct baton *b)
 		len = baton_net_restore(&bv->net, nth, bv->hw_features, ctrl->command);
 		if (!len)
 			return 0;
-		err = send(b, len, 1);
-		if (!err && reply_of(ctrl)[0] != VIRTIO_NET_OK)
+		err = cvq_send(b, len, 1);
+		if (!err && cvq_reply(ctrl)[0] != VIRTIO_NET_OK)
 			err = -EIO;
 		if (err)
 			break;
@@ -460,7 +460,7 @@ int baton_ctrl_init(struct baton_vdpa *bv)
 
 	BUILD_BUG_ON(2 * PAGE_SIZE + BATON_COMMAND_MAX > PAGE_SIZE << BATON_SHARED_ORDER);
 
-	INIT_WORK(&ctrl->work, serve);
+	INIT_WORK(&ctrl->work, ctrl_serve);
 	bv->control = BATON_NO_CONTROL;
 	if (bv->b->fn->device_id != VIRTIO_ID_NET ||
 	    !(bv->b->hw_features & BIT_ULL(VIRTIO_NET_F_CTRL_VQ)))

@@ -21,7 +21,7 @@
 #include "core.h"
 
 /* Everything in the group that is not plain memory is not for users to map. */
-static int find_reserved(struct baton_dma *dma, struct list_head *regions)
+static int domain_find_reserved(struct baton_dma *dma, struct list_head *regions)
 {
 	struct iommu_resv_region *region;
 	unsigned int n = 0;
@@ -53,7 +53,7 @@ static int find_reserved(struct baton_dma *dma, struct list_head *regions)
 	return 0;
 }
 
-static void free_regions(struct list_head *regions)
+static void domain_free_regions(struct list_head *regions)
 {
 	struct iommu_resv_region *region, *next;
 
@@ -61,7 +61,7 @@ static void free_regions(struct list_head *regions)
 		kfree(region);
 }
 
-static int find_space(struct baton_dma *dma, struct device *dev)
+static int domain_find_space(struct baton_dma *dma, struct device *dev)
 {
 	const struct iommu_domain_geometry *geo = &dma->empty->geometry;
 	LIST_HEAD(regions);
@@ -78,8 +78,8 @@ static int find_space(struct baton_dma *dma, struct device *dev)
 
 	err = iommu_get_group_resv_regions(dma->group, &regions);
 	if (!err)
-		err = find_reserved(dma, &regions);
-	free_regions(&regions);
+		err = domain_find_reserved(dma, &regions);
+	domain_free_regions(&regions);
 
 	return err;
 }
@@ -88,7 +88,7 @@ static int find_space(struct baton_dma *dma, struct device *dev)
  * Back to the default domain. The whole group: another device may have joined
  * it since (hot-plug), for which iommu_detach_device() would do nothing.
  */
-static void detach(struct baton_dma *dma)
+static void domain_detach(struct baton_dma *dma)
 {
 	if (dma->attached)
 		iommu_detach_group(dma->attached, dma->group);
@@ -142,14 +142,14 @@ int baton_dma_init(struct baton *b)
 	dma->empty = empty;
 	dma->attached = empty;
 	dma->isolated = true;
-	err = find_space(dma, dev);
+	err = domain_find_space(dma, dev);
 	if (err) {
 		baton_dma_uninit(b);
 		return err;
 	}
 	if (dma->firmware) {
 		/* It needs the default domain, at all times. */
-		detach(dma);
+		domain_detach(dma);
 		iommu_domain_free(empty);
 		dma->empty = NULL;
 		dma->isolated = false;
@@ -164,7 +164,7 @@ err_group:
 	return err;
 }
 
-static int count_member(struct device *dev, void *data)
+static int group_count_member(struct device *dev, void *data)
 {
 	unsigned int *members = data;
 
@@ -172,11 +172,11 @@ static int count_member(struct device *dev, void *data)
 	return 0;
 }
 
-static bool alone(const struct baton_dma *dma)
+static bool group_is_singleton(const struct baton_dma *dma)
 {
 	unsigned int members = 0;
 
-	iommu_group_for_each_dev(dma->group, &members, count_member);
+	iommu_group_for_each_dev(dma->group, &members, group_count_member);
 	return members == 1;
 }
 
@@ -190,7 +190,7 @@ void baton_dma_uninit(struct baton *b)
 {
 	struct baton_dma *dma = &b->dma;
 
-	detach(dma);
+	domain_detach(dma);
 	if (dma->empty)
 		iommu_domain_free(dma->empty);
 	kfree(dma->reserved);
@@ -228,14 +228,14 @@ int baton_dma_attach(struct baton *b, enum baton_party party)
 		domain = dma->user;
 	if (domain == dma->attached)
 		return 0;
-	if (party == BATON_USER && !alone(dma)) {
+	if (party == BATON_USER && !group_is_singleton(dma)) {
 		baton_function_refuse(b,
 				      "DRIVER_OK refused: another device has joined IOMMU group %d",
 				      iommu_group_id(dma->group));
 		return -EPERM;
 	}
 
-	detach(dma);
+	domain_detach(dma);
 	if (!domain)
 		return 0;
 
@@ -251,7 +251,7 @@ int baton_dma_attach(struct baton *b, enum baton_party party)
 }
 
 /* Where the IOMMU translates MSIs, their doorbell needs room in the domain. */
-static int reserve_msi_window(struct baton_dma *dma, struct iommu_domain *domain)
+static int domain_reserve_msi(struct baton_dma *dma, struct iommu_domain *domain)
 {
 	struct iommu_resv_region *region;
 	LIST_HEAD(regions);
@@ -267,7 +267,7 @@ static int reserve_msi_window(struct baton_dma *dma, struct iommu_domain *domain
 		break;
 	}
 out:
-	free_regions(&regions);
+	domain_free_regions(&regions);
 	return err;
 }
 
@@ -276,12 +276,12 @@ out:
  * over a mapping before that (virtio-iommu of 6.12): attach it for a moment,
  * empty as it is, to the function that is reset.
  */
-static int try_on(struct baton *b, struct iommu_domain *domain)
+static int domain_finish(struct baton *b, struct iommu_domain *domain)
 {
 	struct baton_dma *dma = &b->dma;
 	int err;
 
-	detach(dma);
+	domain_detach(dma);
 	err = iommu_attach_device(domain, b->fn->dev);
 	if (!err)
 		dma->attached = domain;
@@ -304,7 +304,7 @@ struct iommu_domain *baton_dma_user_alloc(struct baton *b)
 	domain = iommu_paging_domain_alloc(b->fn->dev);
 	if (IS_ERR(domain))
 		return domain;
-	err = reserve_msi_window(&b->dma, domain) ?: try_on(b, domain);
+	err = domain_reserve_msi(&b->dma, domain) ?: domain_finish(b, domain);
 	if (err) {
 		iommu_domain_free(domain);
 		return ERR_PTR(err);
@@ -353,7 +353,7 @@ void baton_dma_user_uninit(struct baton *b)
 	dma->user = NULL;
 }
 
-static void unshare(struct baton *b, struct baton_shared *s)
+static void shared_unmap(struct baton *b, struct baton_shared *s)
 {
 	struct device *dev = b->fn->dev;
 
@@ -367,7 +367,7 @@ static void unshare(struct baton *b, struct baton_shared *s)
 			       s->writable ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE);
 }
 
-static int share(struct baton *b, struct baton_shared *s)
+static int shared_map(struct baton *b, struct baton_shared *s)
 {
 	int prot = IOMMU_READ | IOMMU_CACHE | (s->writable ? IOMMU_WRITE : 0);
 	struct device *dev = b->fn->dev;
@@ -409,7 +409,7 @@ int baton_dma_share(struct baton *b, struct baton_shared *shared)
 	int err;
 
 	for (i = 0; i < BATON_NR_SHARED; i++) {
-		err = share(b, &shared[i]);
+		err = shared_map(b, &shared[i]);
 		if (err) {
 			baton_dma_unshare(b, shared);
 			return err;
@@ -431,7 +431,7 @@ void baton_dma_unshare(struct baton *b, struct baton_shared *shared)
 	unsigned int i;
 
 	for (i = 0; i < BATON_NR_SHARED; i++)
-		unshare(b, &shared[i]);
+		shared_unmap(b, &shared[i]);
 }
 
 /**
@@ -456,7 +456,7 @@ void baton_dma_sync(struct baton *b, const struct baton_shared *s, bool to_devic
 		dma_sync_single_for_cpu(b->fn->dev, s->addr, s->size, dir);
 }
 
-static int name_sibling(struct device *dev, void *data)
+static int group_name_sibling(struct device *dev, void *data)
 {
 	char *names = data;
 	size_t used = strlen(names);
@@ -489,7 +489,7 @@ bool baton_dma_isolation(struct baton *b, char *why, size_t len)
 		return false;
 	}
 	if (!dma->isolated) {
-		iommu_group_for_each_dev(dma->group, names, name_sibling);
+		iommu_group_for_each_dev(dma->group, names, group_name_sibling);
 		snprintf(why, len, "shares IOMMU group %d:%s; use a slot with ACS",
 			 iommu_group_id(dma->group), names);
 		return false;

@@ -69,11 +69,11 @@ static struct baton_faults {
 } faults;
 
 /**
- * struct bad - a function that may misbehave
+ * struct faulty - a function that may misbehave
  * @ops: what the core calls
  * @real: what the function driver gave us
  * @fn: the function
- * @list: in @bads
+ * @list: in @faulty_list
  * @chosen: the faults are for this one
  * @resetting: it was told to reset, and has not heard
  * @due: when it will
@@ -83,7 +83,7 @@ static struct baton_faults {
  * @work: raises interrupts, in a context like theirs
  * @used: where the first queues have their used rings
  */
-struct bad {
+struct faulty {
 	struct baton_function_ops ops;
 	const struct baton_function_ops *real;
 	struct baton_function *fn;
@@ -98,118 +98,119 @@ struct bad {
 	u64 used[NR_USED];
 };
 
-static struct dentry *dir;
-static LIST_HEAD(bads);
-static DEFINE_MUTEX(lock);	/* guards bads, and faults.function */
+static struct dentry *faults_dir;
+static LIST_HEAD(faulty_list);
+static DEFINE_MUTEX(faults_lock);	/* guards faulty_list, and faults.function */
 
-static struct bad *to_bad(struct baton_function *fn)
+static struct faulty *to_faulty(struct baton_function *fn)
 {
-	return container_of(fn->ops, struct bad, ops);
+	return container_of(fn->ops, struct faulty, ops);
 }
 
-static bool is(const struct bad *bad, bool fault)
+static bool faulty_is(const struct faulty *faulty, bool fault)
 {
-	return READ_ONCE(bad->chosen) && fault;
+	return READ_ONCE(faulty->chosen) && fault;
 }
 
-static void interrupt(struct irq_work *work)
+static void faulty_irq_work(struct irq_work *work)
 {
-	struct bad *bad = container_of(work, struct bad, work);
+	struct faulty *faulty = container_of(work, struct faulty, work);
 
-	generic_handle_irq(bad->irq);
+	generic_handle_irq(faulty->irq);
 }
 
-static void raise(struct bad *bad)
+static void faulty_raise(struct faulty *faulty)
 {
 	int i;
 
-	if (!is(bad, faults.spurious))
+	if (!faulty_is(faulty, faults.spurious))
 		return;
-	for (i = 0; i < bad->nr_vectors; i++) {
-		bad->irq = bad->real->vector_irq(bad->fn, i);
-		irq_work_queue(&bad->work);
-		irq_work_sync(&bad->work);
+	for (i = 0; i < faulty->nr_vectors; i++) {
+		faulty->irq = faulty->real->vector_irq(faulty->fn, i);
+		irq_work_queue(&faulty->work);
+		irq_work_sync(&faulty->work);
 		faults.raised++;
 	}
 }
 
-static u64 get_features(struct baton_function *fn)
+static u64 faulty_get_features(struct baton_function *fn)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	return is(bad, faults.ones) ? U64_MAX : bad->real->get_features(fn);
+	return faulty_is(faulty, faults.ones) ? U64_MAX : faulty->real->get_features(fn);
 }
 
-static void set_features(struct baton_function *fn, u64 features)
+static void faulty_set_features(struct baton_function *fn, u64 features)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	raise(bad);
-	if (!is(bad, faults.ones))
-		bad->real->set_features(fn, features);
+	faulty_raise(faulty);
+	if (!faulty_is(faulty, faults.ones))
+		faulty->real->set_features(fn, features);
 }
 
-static u8 get_status(struct baton_function *fn)
+static u8 faulty_get_status(struct baton_function *fn)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 	u8 status;
 
-	if (is(bad, faults.ones))
+	if (faulty_is(faulty, faults.ones))
 		return 0xff;
-	if (bad->resetting && in_task() && ktime_after(ktime_get(), bad->due)) {
-		bad->resetting = false;
-		bad->real->set_status(fn, 0);
+	if (faulty->resetting && in_task() && ktime_after(ktime_get(), faulty->due)) {
+		faulty->resetting = false;
+		faulty->real->set_status(fn, 0);
 	}
-	status = bad->real->get_status(fn);
-	if (!status && bad->resetting && is(bad, faults.stubborn))
+	status = faulty->real->get_status(fn);
+	if (!status && faulty->resetting && faulty_is(faulty, faults.stubborn))
 		status = VIRTIO_CONFIG_S_ACKNOWLEDGE;
-	if (is(bad, true))
+	if (faulty_is(faulty, true))
 		status &= ~faults.status_clear;
 
 	return status;
 }
 
-static void set_status(struct baton_function *fn, u8 status)
+static void faulty_set_status(struct baton_function *fn, u8 status)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	raise(bad);
+	faulty_raise(faulty);
 	if (!status)
-		memset(bad->used, 0, sizeof(bad->used));
-	bad->resetting = !status && is(bad, faults.reset_ms);
-	bad->due = KTIME_MAX;
+		memset(faulty->used, 0, sizeof(faulty->used));
+	faulty->resetting = !status && faulty_is(faulty, faults.reset_ms);
+	faulty->due = KTIME_MAX;
 	if (faults.reset_ms != U32_MAX)
-		bad->due = ktime_add_ms(ktime_get(), faults.reset_ms);
-	if (!bad->resetting && !is(bad, faults.ones))
-		bad->real->set_status(fn, status);
-	raise(bad);
+		faulty->due = ktime_add_ms(ktime_get(), faults.reset_ms);
+	if (!faulty->resetting && !faulty_is(faulty, faults.ones))
+		faulty->real->set_status(fn, status);
+	faulty_raise(faulty);
 }
 
-static int find_queues(struct baton_function *fn)
+static int faulty_find_queues(struct baton_function *fn)
 {
-	return to_bad(fn)->real->find_queues(fn);
+	return to_faulty(fn)->real->find_queues(fn);
 }
 
-static int setup_queue(struct baton_function *fn, u16 idx, const struct baton_queue_config *cfg)
+static int faulty_setup_queue(struct baton_function *fn, u16 idx,
+			      const struct baton_queue_config *cfg)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 	int err;
 
 	if (idx < NR_USED)
-		bad->used[idx] = cfg->device;
-	if (is(bad, faults.ones || (faults.no_queue_vector && idx == faults.queue)))
+		faulty->used[idx] = cfg->device;
+	if (faulty_is(faulty, faults.ones || (faults.no_queue_vector && idx == faults.queue)))
 		return -EBUSY;
-	err = bad->real->setup_queue(fn, idx, cfg);
-	raise(bad);
+	err = faulty->real->setup_queue(fn, idx, cfg);
+	faulty_raise(faulty);
 
 	return err;
 }
 
 /* As the function would write it, with whatever domain is attached. */
-static void jump(struct bad *bad, u16 idx)
+static void faulty_jump_used(struct faulty *faulty, u16 idx)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(bad->fn->dev);
-	u64 addr = idx < NR_USED ? bad->used[idx] : 0;
+	struct iommu_domain *domain = iommu_get_domain_for_dev(faulty->fn->dev);
+	u64 addr = idx < NR_USED ? faulty->used[idx] : 0;
 	phys_addr_t pa = domain ? iommu_iova_to_phys(domain, addr) : addr;
 	struct vring_used *used;
 
@@ -220,149 +221,152 @@ static void jump(struct bad *bad, u16 idx)
 }
 
 /* Returns whether the function does not hear it. */
-static bool unheard(struct bad *bad, u16 idx)
+static bool faulty_unheard(struct faulty *faulty, u16 idx)
 {
-	if (is(bad, faults.ones))
+	if (faulty_is(faulty, faults.ones))
 		return true;
 	if (idx != faults.queue)
 		return false;
-	if (is(bad, faults.jump))
-		jump(bad, idx);
+	if (faulty_is(faulty, faults.jump))
+		faulty_jump_used(faulty, idx);
 
-	return is(bad, faults.deaf || faults.jump);
+	return faulty_is(faulty, faults.deaf || faults.jump);
 }
 
-static void kick(struct baton_function *fn, u16 idx)
+static void faulty_kick(struct baton_function *fn, u16 idx)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	if (!unheard(bad, idx))
-		bad->real->kick(fn, idx);
+	if (!faulty_unheard(faulty, idx))
+		faulty->real->kick(fn, idx);
 }
 
-static void kick_data(struct baton_function *fn, u32 data)
+static void faulty_kick_data(struct baton_function *fn, u32 data)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	if (!unheard(bad, data & 0xffff))
-		bad->real->kick_data(fn, data);
+	if (!faulty_unheard(faulty, data & 0xffff))
+		faulty->real->kick_data(fn, data);
 }
 
-static struct baton_doorbell get_doorbell(struct baton_function *fn, u16 idx)
+static struct baton_doorbell faulty_get_doorbell(struct baton_function *fn, u16 idx)
 {
-	return to_bad(fn)->real->get_doorbell(fn, idx);
+	return to_faulty(fn)->real->get_doorbell(fn, idx);
 }
 
-static u32 read_config(struct baton_function *fn, unsigned int offset, unsigned int width)
+static u32 faulty_read_config(struct baton_function *fn, unsigned int offset, unsigned int width)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	return is(bad, faults.ones) ? U32_MAX : bad->real->read_config(fn, offset, width);
+	return faulty_is(faulty, faults.ones) ? U32_MAX : faulty->real->read_config(fn, offset,
+										    width);
 }
 
-static void write_config(struct baton_function *fn, unsigned int offset, unsigned int width,
-			 u32 value)
+static void faulty_write_config(struct baton_function *fn, unsigned int offset, unsigned int width,
+				u32 value)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	if (!is(bad, faults.ones))
-		bad->real->write_config(fn, offset, width, value);
+	if (!faulty_is(faulty, faults.ones))
+		faulty->real->write_config(fn, offset, width, value);
 }
 
-static u8 get_generation(struct baton_function *fn)
+static u8 faulty_get_generation(struct baton_function *fn)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	if (is(bad, faults.ones))
+	if (faulty_is(faulty, faults.ones))
 		return 0xff;
-	return is(bad, faults.unsettled) ? bad->generation++ : bad->real->get_generation(fn);
+	return faulty_is(faulty, faults.unsettled) ? faulty->generation++
+		: faulty->real->get_generation(fn);
 }
 
-static int alloc_vectors(struct baton_function *fn, unsigned int want)
+static int faulty_alloc_vectors(struct baton_function *fn, unsigned int want)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 	int nr;
 
-	if (is(bad, faults.vectors_errno))
+	if (faulty_is(faulty, faults.vectors_errno))
 		return -(int)faults.vectors_errno;
-	nr = bad->real->alloc_vectors(fn, want);
-	bad->nr_vectors = max(nr, 0);
+	nr = faulty->real->alloc_vectors(fn, want);
+	faulty->nr_vectors = max(nr, 0);
 
 	return nr;
 }
 
-static void free_vectors(struct baton_function *fn)
+static void faulty_free_vectors(struct baton_function *fn)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	raise(bad);
-	bad->nr_vectors = 0;
-	bad->real->free_vectors(fn);
+	faulty_raise(faulty);
+	faulty->nr_vectors = 0;
+	faulty->real->free_vectors(fn);
 }
 
-static int vector_to_irq(struct baton_function *fn, unsigned int vector)
+static int faulty_vector_irq(struct baton_function *fn, unsigned int vector)
 {
-	return to_bad(fn)->real->vector_irq(fn, vector);
+	return to_faulty(fn)->real->vector_irq(fn, vector);
 }
 
-static int set_config_vector(struct baton_function *fn, u16 vector)
+static int faulty_set_config_vector(struct baton_function *fn, u16 vector)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	raise(bad);
-	if (is(bad, faults.no_config_vector || faults.ones))
+	faulty_raise(faulty);
+	if (faulty_is(faulty, faults.no_config_vector || faults.ones))
 		return -EBUSY;
 
-	return bad->real->set_config_vector(fn, vector);
+	return faulty->real->set_config_vector(fn, vector);
 }
 
-static void set_master(struct baton_function *fn, bool on)
+static void faulty_set_master(struct baton_function *fn, bool on)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	bad->real->set_master(fn, on);
-	raise(bad);
+	faulty->real->set_master(fn, on);
+	faulty_raise(faulty);
 }
 
-static int reset(struct baton_function *fn)
+static int faulty_reset(struct baton_function *fn)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	return is(bad, faults.flr_errno) ? -(int)faults.flr_errno : bad->real->reset(fn);
+	return faulty_is(faulty, faults.flr_errno) ? -(int)faults.flr_errno
+		: faulty->real->reset(fn);
 }
 
-static bool present(struct baton_function *fn)
+static bool faulty_present(struct baton_function *fn)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	return !is(bad, faults.absent) && bad->real->present(fn);
+	return !faulty_is(faulty, faults.absent) && faulty->real->present(fn);
 }
 
-static const struct baton_function_ops bad_ops = {
-	.get_features		= get_features,
-	.set_features		= set_features,
-	.get_status		= get_status,
-	.set_status		= set_status,
-	.find_queues		= find_queues,
-	.setup_queue		= setup_queue,
-	.kick			= kick,
-	.kick_data		= kick_data,
-	.get_doorbell		= get_doorbell,
-	.read_config		= read_config,
-	.write_config		= write_config,
-	.get_generation		= get_generation,
-	.alloc_vectors		= alloc_vectors,
-	.free_vectors		= free_vectors,
-	.vector_irq		= vector_to_irq,
-	.set_config_vector	= set_config_vector,
-	.set_master		= set_master,
-	.reset			= reset,
-	.present		= present,
+static const struct baton_function_ops faulty_ops = {
+	.get_features		= faulty_get_features,
+	.set_features		= faulty_set_features,
+	.get_status		= faulty_get_status,
+	.set_status		= faulty_set_status,
+	.find_queues		= faulty_find_queues,
+	.setup_queue		= faulty_setup_queue,
+	.kick			= faulty_kick,
+	.kick_data		= faulty_kick_data,
+	.get_doorbell		= faulty_get_doorbell,
+	.read_config		= faulty_read_config,
+	.write_config		= faulty_write_config,
+	.get_generation		= faulty_get_generation,
+	.alloc_vectors		= faulty_alloc_vectors,
+	.free_vectors		= faulty_free_vectors,
+	.vector_irq		= faulty_vector_irq,
+	.set_config_vector	= faulty_set_config_vector,
+	.set_master		= faulty_set_master,
+	.reset			= faulty_reset,
+	.present		= faulty_present,
 };
 
-static void choose(struct bad *bad)
+static void faulty_choose(struct faulty *faulty)
 {
-	WRITE_ONCE(bad->chosen, !strcmp(dev_name(bad->fn->dev), faults.function));
+	WRITE_ONCE(faulty->chosen, !strcmp(dev_name(faulty->fn->dev), faults.function));
 }
 
 /**
@@ -374,21 +378,21 @@ static void choose(struct bad *bad)
  */
 int baton_faults_wrap(struct baton_function *fn)
 {
-	struct bad *bad = kzalloc(sizeof(*bad), GFP_KERNEL);
+	struct faulty *faulty = kzalloc(sizeof(*faulty), GFP_KERNEL);
 
-	if (!bad)
+	if (!faulty)
 		return -ENOMEM;
-	bad->fn = fn;
-	bad->real = fn->ops;
-	bad->ops = bad_ops;
-	if (!bad->real->get_doorbell)
-		bad->ops.get_doorbell = NULL;
-	bad->work = IRQ_WORK_INIT_HARD(interrupt);
-	mutex_lock(&lock);
-	list_add(&bad->list, &bads);
-	choose(bad);
-	mutex_unlock(&lock);
-	fn->ops = &bad->ops;
+	faulty->fn = fn;
+	faulty->real = fn->ops;
+	faulty->ops = faulty_ops;
+	if (!faulty->real->get_doorbell)
+		faulty->ops.get_doorbell = NULL;
+	faulty->work = IRQ_WORK_INIT_HARD(faulty_irq_work);
+	mutex_lock(&faults_lock);
+	list_add(&faulty->list, &faulty_list);
+	faulty_choose(faulty);
+	mutex_unlock(&faults_lock);
+	fn->ops = &faulty->ops;
 
 	return 0;
 }
@@ -401,37 +405,38 @@ int baton_faults_wrap(struct baton_function *fn)
  */
 void baton_faults_unwrap(struct baton_function *fn)
 {
-	struct bad *bad = to_bad(fn);
+	struct faulty *faulty = to_faulty(fn);
 
-	fn->ops = bad->real;
-	mutex_lock(&lock);
-	list_del(&bad->list);
-	mutex_unlock(&lock);
-	kfree(bad);
+	fn->ops = faulty->real;
+	mutex_lock(&faults_lock);
+	list_del(&faulty->list);
+	mutex_unlock(&faults_lock);
+	kfree(faulty);
 }
 
-static ssize_t function_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+static ssize_t faults_write_function(struct file *file, const char __user *buf, size_t len,
+				     loff_t *pos)
 {
 	char name[NAME_LEN];
-	struct bad *bad;
+	struct faulty *faulty;
 	ssize_t got;
 
 	got = simple_write_to_buffer(name, sizeof(name) - 1, pos, buf, len);
 	if (got < 0)
 		return got;
 	name[got] = '\0';
-	mutex_lock(&lock);
+	mutex_lock(&faults_lock);
 	strscpy(faults.function, strim(name));
-	list_for_each_entry(bad, &bads, list)
-		choose(bad);
-	mutex_unlock(&lock);
+	list_for_each_entry(faulty, &faulty_list, list)
+		faulty_choose(faulty);
+	mutex_unlock(&faults_lock);
 
 	return got;
 }
 
 static const struct file_operations function_fops = {
 	.owner = THIS_MODULE,
-	.write = function_write,
+	.write = faults_write_function,
 };
 
 /**
@@ -443,23 +448,23 @@ void baton_faults_init(void)
 	add_taint(TAINT_TEST, LOCKDEP_STILL_OK);
 
 	faults.queue = U32_MAX;
-	dir = debugfs_create_dir("baton_faults", NULL);
-	debugfs_create_file("function", 0200, dir, NULL, &function_fops);
-	debugfs_create_u32("reset_ms", 0600, dir, &faults.reset_ms);
-	debugfs_create_bool("stubborn", 0600, dir, &faults.stubborn);
-	debugfs_create_u32("flr_errno", 0600, dir, &faults.flr_errno);
-	debugfs_create_bool("ones", 0600, dir, &faults.ones);
-	debugfs_create_bool("absent", 0600, dir, &faults.absent);
-	debugfs_create_x8("status_clear", 0600, dir, &faults.status_clear);
-	debugfs_create_bool("unsettled", 0600, dir, &faults.unsettled);
-	debugfs_create_u32("vectors_errno", 0600, dir, &faults.vectors_errno);
-	debugfs_create_bool("no_config_vector", 0600, dir, &faults.no_config_vector);
-	debugfs_create_bool("no_queue_vector", 0600, dir, &faults.no_queue_vector);
-	debugfs_create_bool("spurious", 0600, dir, &faults.spurious);
-	debugfs_create_u32("queue", 0600, dir, &faults.queue);
-	debugfs_create_bool("deaf", 0600, dir, &faults.deaf);
-	debugfs_create_u32("jump", 0600, dir, &faults.jump);
-	debugfs_create_u32("raised", 0400, dir, &faults.raised);
+	faults_dir = debugfs_create_dir("baton_faults", NULL);
+	debugfs_create_file("function", 0200, faults_dir, NULL, &function_fops);
+	debugfs_create_u32("reset_ms", 0600, faults_dir, &faults.reset_ms);
+	debugfs_create_bool("stubborn", 0600, faults_dir, &faults.stubborn);
+	debugfs_create_u32("flr_errno", 0600, faults_dir, &faults.flr_errno);
+	debugfs_create_bool("ones", 0600, faults_dir, &faults.ones);
+	debugfs_create_bool("absent", 0600, faults_dir, &faults.absent);
+	debugfs_create_x8("status_clear", 0600, faults_dir, &faults.status_clear);
+	debugfs_create_bool("unsettled", 0600, faults_dir, &faults.unsettled);
+	debugfs_create_u32("vectors_errno", 0600, faults_dir, &faults.vectors_errno);
+	debugfs_create_bool("no_config_vector", 0600, faults_dir, &faults.no_config_vector);
+	debugfs_create_bool("no_queue_vector", 0600, faults_dir, &faults.no_queue_vector);
+	debugfs_create_bool("spurious", 0600, faults_dir, &faults.spurious);
+	debugfs_create_u32("queue", 0600, faults_dir, &faults.queue);
+	debugfs_create_bool("deaf", 0600, faults_dir, &faults.deaf);
+	debugfs_create_u32("jump", 0600, faults_dir, &faults.jump);
+	debugfs_create_u32("raised", 0400, faults_dir, &faults.raised);
 }
 
 /**
@@ -467,5 +472,5 @@ void baton_faults_init(void)
  */
 void baton_faults_uninit(void)
 {
-	debugfs_remove(dir);
+	debugfs_remove(faults_dir);
 }

@@ -35,21 +35,21 @@ void baton_function_refuse(struct baton *b, const char *fmt, ...)
 	trace_baton_refuse(b->fn->dev, b->reason);
 }
 
-static u32 config_read(void *ctx, unsigned int offset, unsigned int width)
+static u32 function_read_config(void *ctx, unsigned int offset, unsigned int width)
 {
 	struct baton_function *fn = ctx;
 
 	return fn->ops->read_config(fn, offset, width);
 }
 
-static void config_write(void *ctx, unsigned int offset, unsigned int width, u32 value)
+static void function_write_config(void *ctx, unsigned int offset, unsigned int width, u32 value)
 {
 	struct baton_function *fn = ctx;
 
 	fn->ops->write_config(fn, offset, width, value);
 }
 
-static u8 config_generation(void *ctx)
+static u8 function_read_generation(void *ctx)
 {
 	struct baton_function *fn = ctx;
 
@@ -61,7 +61,7 @@ static u8 config_generation(void *ctx)
  * of their queues only once the features for them are negotiated (QEMU's net:
  * MQ), so negotiate everything once, look, and reset again.
  */
-static int learn(struct baton *b)
+static int function_learn(struct baton *b)
 {
 	struct baton_function *fn = b->fn;
 	const struct baton_function_ops *ops = fn->ops;
@@ -96,16 +96,16 @@ static int learn(struct baton *b)
 	b->config.class = baton_class_find(fn->device_id);
 	b->config.features = b->hw_features;
 	b->config.mapped = fn->config_len;
-	b->config.read = config_read;
-	b->config.write = config_write;
-	b->config.generation = config_generation;
+	b->config.read = function_read_config;
+	b->config.write = function_write_config;
+	b->config.generation = function_read_generation;
 	b->config.ctx = fn;
 	baton_shadow_init(b);
 
 	return baton_handover_quiesce(b);
 }
 
-static void destroy(struct baton *b)
+static void function_destroy(struct baton *b)
 {
 	baton_faults_unwrap(b->fn);
 	mutex_destroy(&b->lock);
@@ -151,7 +151,7 @@ int baton_function_register(struct baton_function *fn)
 	mutex_lock(&b->lock);
 	err = baton_handover_event(b, BATON_EV_REVIVE);
 	if (!err) {
-		err = learn(b);
+		err = function_learn(b);
 		if (err)
 			baton_handover_event(b, BATON_EV_DRAIN);
 	}
@@ -174,7 +174,7 @@ err_dma:
 	fn->baton = NULL;
 	baton_dma_uninit(b);
 err_free:
-	destroy(b);
+	function_destroy(b);
 	return err;
 }
 EXPORT_SYMBOL_GPL(baton_function_register);
@@ -207,7 +207,7 @@ void baton_function_unregister(struct baton_function *fn)
 
 	baton_dma_uninit(b);
 	fn->baton = NULL;
-	destroy(b);
+	function_destroy(b);
 }
 EXPORT_SYMBOL_GPL(baton_function_unregister);
 

@@ -10,7 +10,7 @@
 #include "core.h"
 #include "trace.h"
 
-static void write_status(struct baton *b, u8 status)
+static void handover_write_status(struct baton *b, u8 status)
 {
 	b->fn->ops->set_status(b->fn, status);
 	b->hw_status = status;
@@ -36,7 +36,7 @@ int baton_handover_quiesce(struct baton *b)
 	u8 status;
 	int err = 0;
 
-	write_status(b, 0);
+	handover_write_status(b, 0);
 	for (;;) {
 		late = ktime_after(ktime_get(), deadline);
 		status = ops->get_status(b->fn);
@@ -104,7 +104,7 @@ static int step_driver_ok(struct baton *b)
 {
 	u8 status;
 
-	write_status(b, b->hw_status | VIRTIO_CONFIG_S_DRIVER_OK);
+	handover_write_status(b, b->hw_status | VIRTIO_CONFIG_S_DRIVER_OK);
 	status = b->fn->ops->get_status(b->fn);
 	if (status != b->hw_status) {
 		baton_function_refuse(b,

@@ -12,7 +12,7 @@
 
 #include "core.h"
 
-static void call(spinlock_t *lock, const struct vdpa_callback *shared)
+static void irq_run_callback(spinlock_t *lock, const struct vdpa_callback *shared)
 {
 	struct vdpa_callback cb;
 	unsigned long flags;
@@ -33,7 +33,7 @@ static void call(spinlock_t *lock, const struct vdpa_callback *shared)
  */
 void baton_irq_config(struct baton_vdpa *bv)
 {
-	call(&bv->config_lock, &bv->config_cb);
+	irq_run_callback(&bv->config_lock, &bv->config_cb);
 }
 
 /**
@@ -46,7 +46,7 @@ void baton_irq_queue(struct baton_queue *bq)
 {
 	/* A statistic, counted without a lock. */
 	data_race(bq->interrupts++);
-	call(&bq->cb_lock, &bq->cb);
+	irq_run_callback(&bq->cb_lock, &bq->cb);
 }
 
 /*
@@ -54,7 +54,7 @@ void baton_irq_queue(struct baton_queue *bq)
  * configuration interrupt. A single vector for everything does not tell what
  * it came for: the owner then looks at its configuration more often than needed.
  */
-static void config_interrupt(struct baton *b)
+static void irq_config_changed(struct baton *b)
 {
 	baton_shadow_stale(b);
 	if (b->fn->ops->get_status(b->fn) & VIRTIO_CONFIG_S_NEEDS_RESET)
@@ -62,7 +62,7 @@ static void config_interrupt(struct baton *b)
 	baton_irq_config(b->bv);
 }
 
-static irqreturn_t interrupt(int irq, void *data)
+static irqreturn_t irq_handle_vector(int irq, void *data)
 {
 	struct baton_vector *v = data;
 	struct baton_vdpa *bv = v->b->bv;
@@ -70,7 +70,7 @@ static irqreturn_t interrupt(int irq, void *data)
 	unsigned int i;
 
 	if (v->index == 0)
-		config_interrupt(v->b);
+		irq_config_changed(v->b);
 	for (i = 0; i < bv->nr_queues; i++) {
 		bq = &bv->queues[i];
 		/* Pairs with baton_queue_enable(): then the vector is set as well. */
@@ -82,7 +82,7 @@ static irqreturn_t interrupt(int irq, void *data)
 }
 
 /* A vector of its own needs no search for the queue. */
-static irqreturn_t queue_interrupt(int irq, void *data)
+static irqreturn_t irq_handle_queue(int irq, void *data)
 {
 	struct baton_queue *bq = data;
 
@@ -94,7 +94,7 @@ static irqreturn_t queue_interrupt(int irq, void *data)
  * The kernel's drivers poll the queues that they gave no callback; a user may
  * supply an eventfd at any time.
  */
-static bool wants_vector(const struct baton *b, const struct baton_queue *bq)
+static bool irq_queue_wants_vector(const struct baton *b, const struct baton_queue *bq)
 {
 	if (bq->index == b->bv->control || !b->fn->queue_max[bq->index])
 		return false;
@@ -102,12 +102,12 @@ static bool wants_vector(const struct baton *b, const struct baton_queue *bq)
 }
 
 /* Vector 0 is the configuration's; queues get the others, or share what is there. */
-static u16 share_of(unsigned int nth, unsigned int nr_vectors)
+static u16 vector_share_of(unsigned int nth, unsigned int nr_vectors)
 {
 	return nr_vectors == 1 ? 0 : 1 + nth % (nr_vectors - 1);
 }
 
-static void request_queues(struct baton *b, unsigned int want)
+static void vectors_assign(struct baton *b, unsigned int want)
 {
 	struct baton_vdpa *bv = b->bv;
 	struct baton_queue *bq;
@@ -118,15 +118,15 @@ static void request_queues(struct baton *b, unsigned int want)
 		bq = &bv->queues[i];
 		bq->own_irq = -EINVAL;
 		bq->cfg.vector = BATON_NO_VECTOR;
-		if (!wants_vector(b, bq))
+		if (!irq_queue_wants_vector(b, bq))
 			continue;
-		bq->cfg.vector = share_of(nth++, b->nr_vectors);
+		bq->cfg.vector = vector_share_of(nth++, b->nr_vectors);
 		if (b->nr_vectors == want)
 			bq->own_irq = b->vectors[bq->cfg.vector].irq;
 	}
 }
 
-static struct baton_queue *sole_queue(struct baton *b, unsigned int vector)
+static struct baton_queue *vector_sole_queue(struct baton *b, unsigned int vector)
 {
 	struct baton_vdpa *bv = b->bv;
 	unsigned int i;
@@ -138,10 +138,10 @@ static struct baton_queue *sole_queue(struct baton *b, unsigned int vector)
 	return NULL;
 }
 
-static int request_one(struct baton *b, unsigned int i)
+static int vector_request(struct baton *b, unsigned int i)
 {
 	struct baton_vector *v = &b->vectors[i];
-	struct baton_queue *bq = sole_queue(b, i);
+	struct baton_queue *bq = vector_sole_queue(b, i);
 	const char *function = dev_name(b->fn->dev);
 	int err;
 
@@ -154,9 +154,9 @@ static int request_one(struct baton *b, unsigned int i)
 		snprintf(v->name, sizeof(v->name), "baton-%s-shared%u", function, i);
 
 	if (bq)
-		err = request_irq(v->irq, queue_interrupt, 0, v->name, bq);
+		err = request_irq(v->irq, irq_handle_queue, 0, v->name, bq);
 	else
-		err = request_irq(v->irq, interrupt, 0, v->name, v);
+		err = request_irq(v->irq, irq_handle_vector, 0, v->name, v);
 	if (err || !bq)
 		return err;
 
@@ -167,17 +167,17 @@ static int request_one(struct baton *b, unsigned int i)
 	return 0;
 }
 
-static void free_requested(struct baton *b, unsigned int nr)
+static void vectors_free_irqs(struct baton *b, unsigned int nr)
 {
 	struct baton_queue *bq;
 
 	while (nr--) {
-		bq = sole_queue(b, nr);
+		bq = vector_sole_queue(b, nr);
 		free_irq(b->vectors[nr].irq, bq ? (void *)bq : &b->vectors[nr]);
 	}
 }
 
-static void forget(struct baton *b)
+static void vectors_free(struct baton *b)
 {
 	struct baton_vdpa *bv = b->bv;
 	unsigned int i;
@@ -212,7 +212,7 @@ int baton_irq_request(struct baton *b)
 	int nr, err;
 
 	for (i = 0; i < bv->nr_queues; i++)
-		want += wants_vector(b, &bv->queues[i]);
+		want += irq_queue_wants_vector(b, &bv->queues[i]);
 
 	nr = ops->alloc_vectors(b->fn, want);
 	if (nr < 1) {
@@ -225,7 +225,7 @@ int baton_irq_request(struct baton *b)
 	b->nr_vectors = nr;
 	b->vectors = kcalloc(nr, sizeof(*b->vectors), GFP_KERNEL);
 	if (!b->vectors) {
-		forget(b);
+		vectors_free(b);
 		return -ENOMEM;
 	}
 	for (i = 0; i < nr; i++) {
@@ -233,10 +233,10 @@ int baton_irq_request(struct baton *b)
 		b->vectors[i].index = i;
 		b->vectors[i].irq = ops->vector_irq(b->fn, i);
 	}
-	request_queues(b, want);
+	vectors_assign(b, want);
 
 	for (i = 0; i < nr; i++) {
-		err = request_one(b, i);
+		err = vector_request(b, i);
 		if (err)
 			goto err_free;
 	}
@@ -254,8 +254,8 @@ int baton_irq_request(struct baton *b)
 err_free:
 	baton_function_refuse(b, "DRIVER_OK refused: cannot set up interrupt vector %u of %d: %pe",
 			      i, nr, ERR_PTR(err));
-	free_requested(b, i);
-	forget(b);
+	vectors_free_irqs(b, i);
+	vectors_free(b);
 	return err;
 }
 
@@ -271,6 +271,6 @@ void baton_irq_free(struct baton *b)
 {
 	if (!b->vectors)
 		return;
-	free_requested(b, b->nr_vectors);
-	forget(b);
+	vectors_free_irqs(b, b->nr_vectors);
+	vectors_free(b);
 }

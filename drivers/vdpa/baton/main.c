@@ -25,7 +25,7 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
 
 struct workqueue_struct *baton_wq;
 
-static int __init init(void)
+static int __init main_init(void)
 {
 	int err;
 
@@ -42,15 +42,15 @@ static int __init init(void)
 	return 0;
 }
 
-static void __exit uninit(void)
+static void __exit main_uninit(void)
 {
 	baton_faults_uninit();
 	baton_virtio_uninit();
 	destroy_workqueue(baton_wq);
 }
 
-module_init(init);
-module_exit(uninit);
+module_init(main_init);
+module_exit(main_uninit);
 
 MODULE_DESCRIPTION("virtio functions on the vDPA bus, one DMA owner at a time");
 MODULE_LICENSE("GPL");

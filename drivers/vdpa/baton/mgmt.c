@@ -11,16 +11,16 @@
 #include "core.h"
 #include "features.h"
 
-static struct baton *to_baton(struct vdpa_mgmt_dev *mdev)
+static struct baton *mgmt_to_baton(struct vdpa_mgmt_dev *mdev)
 {
 	return container_of(mdev, struct baton, mgmt);
 }
 
 /* Called with the vDPA core's device lock held, as is dev_del. */
-static int dev_add(struct vdpa_mgmt_dev *mdev, const char *name,
-		   const struct vdpa_dev_set_config *config)
+static int mgmt_dev_add(struct vdpa_mgmt_dev *mdev, const char *name,
+			const struct vdpa_dev_set_config *config)
 {
-	struct baton *b = to_baton(mdev);
+	struct baton *b = mgmt_to_baton(mdev);
 	struct device *dev = b->fn->dev;
 	struct vdpa_device *vdev;
 	struct baton_vdpa *bv;
@@ -80,7 +80,7 @@ err_put:
  * A user that has the device open makes the deletion wait, and with it every
  * vdpa command: ask it to go, and tell the administrator whom to ask.
  */
-static void ask_user_to_go(struct baton *b)
+static void mgmt_ask_user(struct baton *b)
 {
 	struct baton_vdpa *bv = b->bv;
 
@@ -94,12 +94,12 @@ static void ask_user_to_go(struct baton *b)
 	baton_irq_config(bv);
 }
 
-static void dev_del(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev)
+static void mgmt_dev_del(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev)
 {
-	struct baton *b = to_baton(mdev);
+	struct baton *b = mgmt_to_baton(mdev);
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	ask_user_to_go(b);
+	mgmt_ask_user(b);
 
 	/* Its memory must outlive the pointer to it. */
 	get_device(&vdev->dev);
@@ -111,19 +111,19 @@ static void dev_del(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev)
 	put_device(&vdev->dev);
 }
 
-static int dev_set_attr(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev,
+static int mgmt_dev_set(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev,
 			const struct vdpa_dev_set_config *config)
 {
-	struct baton *b = to_baton(mdev);
+	struct baton *b = mgmt_to_baton(mdev);
 
 	guard(mutex)(&b->lock);
 	return baton_provision_change(to_bv(vdev), config);
 }
 
 static const struct vdpa_mgmtdev_ops mgmt_ops = {
-	.dev_add = dev_add,
-	.dev_del = dev_del,
-	.dev_set_attr = dev_set_attr,
+	.dev_add = mgmt_dev_add,
+	.dev_del = mgmt_dev_del,
+	.dev_set_attr = mgmt_dev_set,
 };
 
 /**

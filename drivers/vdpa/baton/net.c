@@ -57,7 +57,7 @@ enum {
 #define HEADER_LEN	2
 #define COAL_VQ_LEN	12	/* vq index, reserved, two 32-bit parameters */
 
-static bool own_mac(const struct baton_net *n, const u8 *mac)
+static bool net_own_mac(const struct baton_net *n, const u8 *mac)
 {
 	return n->may & BATON_MAY_MAC || !memcmp(mac, n->mac, sizeof(n->mac));
 }
@@ -65,8 +65,8 @@ static bool own_mac(const struct baton_net *n, const u8 *mac)
 typedef enum baton_command_verdict check_fn(const struct baton_net *n, u8 cmd, const u8 *data,
 					    size_t len);
 
-static enum baton_command_verdict check_rx(const struct baton_net *n, u8 cmd, const u8 *data,
-					   size_t len)
+static enum baton_command_verdict net_check_rx(const struct baton_net *n, u8 cmd, const u8 *data,
+					       size_t len)
 {
 	u32 needs = 0;
 
@@ -82,8 +82,8 @@ static enum baton_command_verdict check_rx(const struct baton_net *n, u8 cmd, co
  * Two tables, unicast and multicast, each with the number of its entries first.
  * Hardware may not care which of them an address is in: neither must we.
  */
-static enum baton_command_verdict check_table(const struct baton_net *n, u8 cmd, const u8 *data,
-					      size_t len)
+static enum baton_command_verdict net_check_table(const struct baton_net *n, u8 cmd, const u8 *data,
+						  size_t len)
 {
 	u32 entries, i;
 	const u8 *mac;
@@ -99,7 +99,7 @@ static enum baton_command_verdict check_table(const struct baton_net *n, u8 cmd,
 			return BATON_COMMAND_MALFORMED;
 		for (i = 0; i < entries; i++) {
 			mac = data + at + 6 * i;
-			if (!(table == 1 && mac[0] & 1) && !own_mac(n, mac))
+			if (!(table == 1 && mac[0] & 1) && !net_own_mac(n, mac))
 				return BATON_COMMAND_POLICY;
 		}
 		at += 6 * (size_t)entries;
@@ -108,17 +108,17 @@ static enum baton_command_verdict check_table(const struct baton_net *n, u8 cmd,
 	return at == len ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
 }
 
-static enum baton_command_verdict check_mac(const struct baton_net *n, u8 cmd, const u8 *data,
-					    size_t len)
+static enum baton_command_verdict net_check_mac(const struct baton_net *n, u8 cmd, const u8 *data,
+						size_t len)
 {
 	/* A group address is nobody's own. */
 	if (data[0] & 1)
 		return BATON_COMMAND_MALFORMED;
-	return own_mac(n, data) ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
+	return net_own_mac(n, data) ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
 }
 
-static enum baton_command_verdict check_vlan(const struct baton_net *n, u8 cmd, const u8 *data,
-					     size_t len)
+static enum baton_command_verdict net_check_vlan(const struct baton_net *n, u8 cmd, const u8 *data,
+						 size_t len)
 {
 	u32 id = baton_le_get(data, 2);
 
@@ -128,8 +128,8 @@ static enum baton_command_verdict check_vlan(const struct baton_net *n, u8 cmd, 
 	return !id || n->may & BATON_MAY_VLAN ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
 }
 
-static enum baton_command_verdict check_pairs(const struct baton_net *n, u8 cmd, const u8 *data,
-					      size_t len)
+static enum baton_command_verdict net_check_pairs(const struct baton_net *n, u8 cmd, const u8 *data,
+						  size_t len)
 {
 	u32 pairs = baton_le_get(data, 2);
 
@@ -143,8 +143,8 @@ static enum baton_command_verdict check_pairs(const struct baton_net *n, u8 cmd,
  * Linux sends the padding of its structure after the key: that is no reason to
  * do without.
  */
-static enum baton_command_verdict check_rss(const struct baton_net *n, u8 cmd, const u8 *data,
-					    size_t len)
+static enum baton_command_verdict net_check_rss(const struct baton_net *n, u8 cmd, const u8 *data,
+						size_t len)
 {
 	u32 entries, i, key;
 	size_t at = 8;
@@ -169,14 +169,14 @@ static enum baton_command_verdict check_rss(const struct baton_net *n, u8 cmd, c
 }
 
 /* Hash types, four reserved words, key. */
-static enum baton_command_verdict check_hash(const struct baton_net *n, u8 cmd, const u8 *data,
-					     size_t len)
+static enum baton_command_verdict net_check_hash(const struct baton_net *n, u8 cmd, const u8 *data,
+						 size_t len)
 {
 	return len >= 13 && len - 13 >= data[12] ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
 }
 
-static enum baton_command_verdict check_coal_vq(const struct baton_net *n, u8 cmd, const u8 *data,
-						size_t len)
+static enum baton_command_verdict net_check_coal_vq(const struct baton_net *n, u8 cmd,
+						    const u8 *data, size_t len)
 {
 	return baton_le_get(data, 2) < 2u * n->pairs ? BATON_COMMAND_FORWARD : BATON_COMMAND_LIMIT;
 }
@@ -192,19 +192,19 @@ static const struct command {
 	u64 feature;
 	check_fn *check;
 } commands[] = {
-	{ RX, RX_PROMISC, RX_ALLMULTI, 1, 0, F_CTRL_RX, check_rx },
-	{ RX, RX_ALLUNI, RX_NOBCAST, 1, 0, F_CTRL_RX_EXTRA, check_rx },
-	{ MAC, MAC_TABLE_SET, MAC_TABLE_SET, 0, 0, F_CTRL_RX, check_table },
-	{ MAC, MAC_ADDR_SET, MAC_ADDR_SET, 6, 0, F_CTRL_MAC_ADDR, check_mac },
-	{ VLAN, 0, 1, 2, 0, F_CTRL_VLAN, check_vlan },
+	{ RX, RX_PROMISC, RX_ALLMULTI, 1, 0, F_CTRL_RX, net_check_rx },
+	{ RX, RX_ALLUNI, RX_NOBCAST, 1, 0, F_CTRL_RX_EXTRA, net_check_rx },
+	{ MAC, MAC_TABLE_SET, MAC_TABLE_SET, 0, 0, F_CTRL_RX, net_check_table },
+	{ MAC, MAC_ADDR_SET, MAC_ADDR_SET, 6, 0, F_CTRL_MAC_ADDR, net_check_mac },
+	{ VLAN, 0, 1, 2, 0, F_CTRL_VLAN, net_check_vlan },
 	{ ANNOUNCE, 0, 0, 0, 0, F_GUEST_ANNOUNCE, NULL },
-	{ MQ, MQ_PAIRS_SET, MQ_PAIRS_SET, 2, 0, F_MQ, check_pairs },
-	{ MQ, MQ_RSS_CONFIG, MQ_RSS_CONFIG, 0, 0, F_RSS, check_rss },
-	{ MQ, MQ_HASH_CONFIG, MQ_HASH_CONFIG, 0, 0, F_HASH_REPORT, check_hash },
+	{ MQ, MQ_PAIRS_SET, MQ_PAIRS_SET, 2, 0, F_MQ, net_check_pairs },
+	{ MQ, MQ_RSS_CONFIG, MQ_RSS_CONFIG, 0, 0, F_RSS, net_check_rss },
+	{ MQ, MQ_HASH_CONFIG, MQ_HASH_CONFIG, 0, 0, F_HASH_REPORT, net_check_hash },
 	{ OFFLOADS, 0, 0, 8, 0, F_CTRL_GUEST_OFFLOADS, NULL },
 	{ COAL, 0, 1, 8, 0, F_NOTF_COAL, NULL },
-	{ COAL, COAL_VQ_SET, COAL_VQ_SET, COAL_VQ_LEN, 0, F_VQ_NOTF_COAL, check_coal_vq },
-	{ COAL, COAL_VQ_GET, COAL_VQ_GET, 4, 8, F_VQ_NOTF_COAL, check_coal_vq },
+	{ COAL, COAL_VQ_SET, COAL_VQ_SET, COAL_VQ_LEN, 0, F_VQ_NOTF_COAL, net_check_coal_vq },
+	{ COAL, COAL_VQ_GET, COAL_VQ_GET, 4, 8, F_VQ_NOTF_COAL, net_check_coal_vq },
 };
 
 /**
@@ -296,7 +296,7 @@ u64 baton_net_features(u64 hw_features, u64 owner_features, u32 may)
 	return owner_features | (hw_features & ours);
 }
 
-static size_t make_command(u8 *cmd, u8 class, u8 number, const u8 *data, size_t len)
+static size_t net_make_command(u8 *cmd, u8 class, u8 number, const u8 *data, size_t len)
 {
 	cmd[0] = class;
 	cmd[1] = number;
@@ -324,20 +324,20 @@ size_t baton_net_restore(const struct baton_net *n, unsigned int nth, u64 hw_fea
 	if (!(hw_features & F_CTRL_VQ))
 		return 0;
 	if (n->has_mac && hw_features & F_CTRL_MAC_ADDR && nth-- == 0)
-		return make_command(cmd, MAC, MAC_ADDR_SET, n->mac, sizeof(n->mac));
+		return net_make_command(cmd, MAC, MAC_ADDR_SET, n->mac, sizeof(n->mac));
 	if (!(n->may & BATON_MAY_PROMISC) && hw_features & F_CTRL_RX) {
 		if (nth-- == 0)
-			return make_command(cmd, RX, RX_PROMISC, &off, 1);
+			return net_make_command(cmd, RX, RX_PROMISC, &off, 1);
 		if (!(n->features & F_CTRL_RX) && nth-- == 0)
-			return make_command(cmd, RX, RX_ALLMULTI, &on, 1);
+			return net_make_command(cmd, RX, RX_ALLMULTI, &on, 1);
 	}
 
 	return 0;
 }
 
 /* Replace what lies in [offset, offset + len) of a field at @at. */
-static void overlay(unsigned int offset, u8 *buf, unsigned int len, unsigned int at,
-		    const u8 *field, unsigned int width)
+static void net_overlay_config(unsigned int offset, u8 *buf, unsigned int len, unsigned int at,
+			       const u8 *field, unsigned int width)
 {
 	unsigned int i;
 
@@ -358,14 +358,15 @@ void baton_net_config(const struct baton_net *n, unsigned int offset, u8 *buf, u
 	u8 word[2];
 
 	if (n->has_mac)
-		overlay(offset, buf, len, CONFIG_MAC, n->current_mac, sizeof(n->current_mac));
+		net_overlay_config(offset, buf, len, CONFIG_MAC, n->current_mac,
+				   sizeof(n->current_mac));
 	if (n->pairs != n->hw_pairs) {
 		baton_le_put(word, n->pairs, sizeof(word));
-		overlay(offset, buf, len, CONFIG_PAIRS, word, sizeof(word));
+		net_overlay_config(offset, buf, len, CONFIG_PAIRS, word, sizeof(word));
 	}
 	if (n->mtu) {
 		baton_le_put(word, n->mtu, sizeof(word));
-		overlay(offset, buf, len, CONFIG_MTU, word, sizeof(word));
+		net_overlay_config(offset, buf, len, CONFIG_MTU, word, sizeof(word));
 	}
 }
 

@@ -80,7 +80,7 @@ static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
 	},
 };
 
-/* What follows each step: END leaves it to finish() what has been reached. */
+/* What follows each step: END leaves it to owner_finish() what has been reached. */
 #define END BATON_STEP_NONE
 
 static const struct {
@@ -104,7 +104,7 @@ static const struct {
 	[BATON_STEP_FORSAKE]	= { END,		END },
 };
 
-static void start_drain(struct baton_owner *o)
+static void owner_start_drain(struct baton_owner *o)
 {
 	WRITE_ONCE(o->state, BATON_DRAINING);
 	o->quiesced = false;
@@ -112,7 +112,7 @@ static void start_drain(struct baton_owner *o)
 }
 
 /* The steps have run out: which state has been reached? */
-static void finish(struct baton_owner *o, enum baton_step last)
+static void owner_finish(struct baton_owner *o, enum baton_step last)
 {
 	switch (o->state) {
 	case BATON_GRANTING:
@@ -180,7 +180,7 @@ int baton_owner_event(struct baton_owner *o, enum baton_event event)
 		o->step = BATON_STEP_ATTACH;
 		return 0;
 	case START_DRAIN:
-		start_drain(o);
+		owner_start_drain(o);
 		return 0;
 	case START_LOSS:
 		WRITE_ONCE(o->state, BATON_LOST);
@@ -223,9 +223,9 @@ void baton_owner_done(struct baton_owner *o, int err)
 
 	o->step = err ? sequel[step].failed : sequel[step].ok;
 	if (o->state == BATON_GRANTING && o->step == BATON_STEP_QUIESCE)
-		start_drain(o);
+		owner_start_drain(o);
 	if (o->step == BATON_STEP_NONE)
-		finish(o, step);
+		owner_finish(o, step);
 }
 
 /**
@@ -241,7 +241,7 @@ bool baton_owner_may_release(const struct baton_owner *o)
 	       (o->state == BATON_BLOCKED || o->state == BATON_BROKEN);
 }
 
-static const char *name_of(const char *const *names, unsigned int nr, unsigned int i)
+static const char *owner_name_of(const char *const *names, unsigned int nr, unsigned int i)
 {
 	return i < nr ? names[i] : "?";
 }
@@ -256,7 +256,7 @@ const char *baton_owner_party_name(enum baton_party party)
 {
 	static const char *const names[] = { "none", "kernel", "user" };
 
-	return name_of(names, NR_OF(names), party);
+	return owner_name_of(names, NR_OF(names), party);
 }
 
 /**
@@ -271,7 +271,7 @@ const char *baton_owner_state_name(enum baton_state state)
 		"blocked", "granting", "kernel", "user", "lost", "draining", "broken",
 	};
 
-	return name_of(names, NR_OF(names), state);
+	return owner_name_of(names, NR_OF(names), state);
 }
 
 /**
@@ -287,5 +287,5 @@ const char *baton_owner_step_name(enum baton_step step)
 		"unmaster", "unvector", "block", "flr", "verify", "forsake",
 	};
 
-	return name_of(names, NR_OF(names), step);
+	return owner_name_of(names, NR_OF(names), step);
 }

@@ -42,32 +42,32 @@ struct baton_pci {
 	resource_size_t doorbells_end;
 };
 
-static struct baton_pci *to_pci(struct baton_function *fn)
+static struct baton_pci *to_baton_pci(struct baton_function *fn)
 {
 	return container_of(fn, struct baton_pci, fn);
 }
 
-static u64 get_features(struct baton_function *fn)
+static u64 baton_pci_get_features(struct baton_function *fn)
 {
-	return vp_modern_get_features(&to_pci(fn)->mdev);
+	return vp_modern_get_features(&to_baton_pci(fn)->mdev);
 }
 
-static void set_features(struct baton_function *fn, u64 features)
+static void baton_pci_set_features(struct baton_function *fn, u64 features)
 {
-	vp_modern_set_features(&to_pci(fn)->mdev, features);
+	vp_modern_set_features(&to_baton_pci(fn)->mdev, features);
 }
 
-static u8 get_status(struct baton_function *fn)
+static u8 baton_pci_get_status(struct baton_function *fn)
 {
-	return vp_modern_get_status(&to_pci(fn)->mdev);
+	return vp_modern_get_status(&to_baton_pci(fn)->mdev);
 }
 
-static void set_status(struct baton_function *fn, u8 status)
+static void baton_pci_set_status(struct baton_function *fn, u8 status)
 {
-	vp_modern_set_status(&to_pci(fn)->mdev, status);
+	vp_modern_set_status(&to_baton_pci(fn)->mdev, status);
 }
 
-static void put_queues(struct baton_pci *p)
+static void baton_pci_put_queues(struct baton_pci *p)
 {
 	u16 i;
 
@@ -83,7 +83,7 @@ static void put_queues(struct baton_pci *p)
 }
 
 /* The end of the region that holds nothing but doorbells (virtio 1.2, 4.1.4.4). */
-static resource_size_t doorbells_end(struct baton_pci *p, u8 cap)
+static resource_size_t baton_pci_doorbells_end(struct baton_pci *p, u8 cap)
 {
 	struct pci_dev *pdev = p->mdev.pci_dev;
 	u32 offset, length;
@@ -101,9 +101,9 @@ static resource_size_t doorbells_end(struct baton_pci *p, u8 cap)
 	return pci_resource_start(pdev, bar) + offset + length;
 }
 
-static int find_queues(struct baton_function *fn)
+static int baton_pci_find_queues(struct baton_function *fn)
 {
-	struct baton_pci *p = to_pci(fn);
+	struct baton_pci *p = to_baton_pci(fn);
 	struct baton_pci_queue *q;
 	u16 i;
 
@@ -113,7 +113,7 @@ static int find_queues(struct baton_function *fn)
 	if (!p->queues || !p->queue_max)
 		return -ENOMEM;
 	fn->queue_max = p->queue_max;
-	p->doorbells_end = doorbells_end(p, p->mdev.notify_map_cap);
+	p->doorbells_end = baton_pci_doorbells_end(p, p->mdev.notify_map_cap);
 
 	for (i = 0; i < fn->nr_queues; i++) {
 		q = &p->queues[i];
@@ -130,9 +130,10 @@ static int find_queues(struct baton_function *fn)
 	return 0;
 }
 
-static int setup_queue(struct baton_function *fn, u16 idx, const struct baton_queue_config *cfg)
+static int baton_pci_setup_queue(struct baton_function *fn, u16 idx,
+				 const struct baton_queue_config *cfg)
 {
-	struct virtio_pci_modern_device *mdev = &to_pci(fn)->mdev;
+	struct virtio_pci_modern_device *mdev = &to_baton_pci(fn)->mdev;
 
 	vp_modern_set_queue_size(mdev, idx, cfg->size);
 	vp_modern_queue_address(mdev, idx, cfg->desc, cfg->driver, cfg->device);
@@ -145,19 +146,19 @@ static int setup_queue(struct baton_function *fn, u16 idx, const struct baton_qu
 	return 0;
 }
 
-static void kick(struct baton_function *fn, u16 idx)
+static void baton_pci_kick(struct baton_function *fn, u16 idx)
 {
-	vp_iowrite16(idx, to_pci(fn)->queues[idx].doorbell);
+	vp_iowrite16(idx, to_baton_pci(fn)->queues[idx].doorbell);
 }
 
-static void kick_data(struct baton_function *fn, u32 data)
+static void baton_pci_kick_data(struct baton_function *fn, u32 data)
 {
-	vp_iowrite32(data, to_pci(fn)->queues[data & 0xffff].doorbell);
+	vp_iowrite32(data, to_baton_pci(fn)->queues[data & 0xffff].doorbell);
 }
 
-static struct baton_doorbell get_doorbell(struct baton_function *fn, u16 idx)
+static struct baton_doorbell baton_pci_get_doorbell(struct baton_function *fn, u16 idx)
 {
-	struct baton_pci *p = to_pci(fn);
+	struct baton_pci *p = to_baton_pci(fn);
 	resource_size_t page = p->queues[idx].doorbell_pa;
 	u16 i;
 
@@ -177,9 +178,9 @@ static struct baton_doorbell get_doorbell(struct baton_function *fn, u16 idx)
 	return (struct baton_doorbell) { .addr = page, .size = PAGE_SIZE };
 }
 
-static u32 read_config(struct baton_function *fn, unsigned int offset, unsigned int width)
+static u32 baton_pci_read_config(struct baton_function *fn, unsigned int offset, unsigned int width)
 {
-	void __iomem *addr = to_pci(fn)->mdev.device + offset;
+	void __iomem *addr = to_baton_pci(fn)->mdev.device + offset;
 
 	switch (width) {
 	case 1:
@@ -191,10 +192,10 @@ static u32 read_config(struct baton_function *fn, unsigned int offset, unsigned 
 	}
 }
 
-static void write_config(struct baton_function *fn, unsigned int offset, unsigned int width,
-			 u32 value)
+static void baton_pci_write_config(struct baton_function *fn, unsigned int offset,
+				   unsigned int width, u32 value)
 {
-	void __iomem *addr = to_pci(fn)->mdev.device + offset;
+	void __iomem *addr = to_baton_pci(fn)->mdev.device + offset;
 
 	switch (width) {
 	case 1:
@@ -209,34 +210,34 @@ static void write_config(struct baton_function *fn, unsigned int offset, unsigne
 	}
 }
 
-static u8 get_generation(struct baton_function *fn)
+static u8 baton_pci_get_generation(struct baton_function *fn)
 {
-	return vp_modern_generation(&to_pci(fn)->mdev);
+	return vp_modern_generation(&to_baton_pci(fn)->mdev);
 }
 
-static int alloc_vectors(struct baton_function *fn, unsigned int want)
+static int baton_pci_alloc_vectors(struct baton_function *fn, unsigned int want)
 {
-	return pci_alloc_irq_vectors(to_pci(fn)->mdev.pci_dev, 1, want, PCI_IRQ_MSIX);
+	return pci_alloc_irq_vectors(to_baton_pci(fn)->mdev.pci_dev, 1, want, PCI_IRQ_MSIX);
 }
 
-static void free_vectors(struct baton_function *fn)
+static void baton_pci_free_vectors(struct baton_function *fn)
 {
-	pci_free_irq_vectors(to_pci(fn)->mdev.pci_dev);
+	pci_free_irq_vectors(to_baton_pci(fn)->mdev.pci_dev);
 }
 
-static int vector_irq(struct baton_function *fn, unsigned int vector)
+static int baton_pci_vector_irq(struct baton_function *fn, unsigned int vector)
 {
-	return pci_irq_vector(to_pci(fn)->mdev.pci_dev, vector);
+	return pci_irq_vector(to_baton_pci(fn)->mdev.pci_dev, vector);
 }
 
-static int set_config_vector(struct baton_function *fn, u16 vector)
+static int baton_pci_set_config_vector(struct baton_function *fn, u16 vector)
 {
-	return vp_modern_config_vector(&to_pci(fn)->mdev, vector) == vector ? 0 : -EBUSY;
+	return vp_modern_config_vector(&to_baton_pci(fn)->mdev, vector) == vector ? 0 : -EBUSY;
 }
 
-static void set_master(struct baton_function *fn, bool on)
+static void baton_pci_set_master(struct baton_function *fn, bool on)
 {
-	struct pci_dev *pdev = to_pci(fn)->mdev.pci_dev;
+	struct pci_dev *pdev = to_baton_pci(fn)->mdev.pci_dev;
 
 	if (on)
 		pci_set_master(pdev);
@@ -244,9 +245,9 @@ static void set_master(struct baton_function *fn, bool on)
 		pci_clear_master(pdev);
 }
 
-static int reset(struct baton_function *fn)
+static int baton_pci_reset(struct baton_function *fn)
 {
-	struct baton_pci *p = to_pci(fn);
+	struct baton_pci *p = to_baton_pci(fn);
 	struct pci_dev *pdev = p->mdev.pci_dev;
 	int err;
 
@@ -270,34 +271,34 @@ static int reset(struct baton_function *fn)
 	return err;
 }
 
-static bool present(struct baton_function *fn)
+static bool baton_pci_present(struct baton_function *fn)
 {
-	return pci_device_is_present(to_pci(fn)->mdev.pci_dev);
+	return pci_device_is_present(to_baton_pci(fn)->mdev.pci_dev);
 }
 
 static const struct baton_function_ops pci_ops = {
-	.get_features		= get_features,
-	.set_features		= set_features,
-	.get_status		= get_status,
-	.set_status		= set_status,
-	.find_queues		= find_queues,
-	.setup_queue		= setup_queue,
-	.kick			= kick,
-	.kick_data		= kick_data,
-	.get_doorbell		= get_doorbell,
-	.read_config		= read_config,
-	.write_config		= write_config,
-	.get_generation		= get_generation,
-	.alloc_vectors		= alloc_vectors,
-	.free_vectors		= free_vectors,
-	.vector_irq		= vector_irq,
-	.set_config_vector	= set_config_vector,
-	.set_master		= set_master,
-	.reset			= reset,
-	.present		= present,
+	.get_features		= baton_pci_get_features,
+	.set_features		= baton_pci_set_features,
+	.get_status		= baton_pci_get_status,
+	.set_status		= baton_pci_set_status,
+	.find_queues		= baton_pci_find_queues,
+	.setup_queue		= baton_pci_setup_queue,
+	.kick			= baton_pci_kick,
+	.kick_data		= baton_pci_kick_data,
+	.get_doorbell		= baton_pci_get_doorbell,
+	.read_config		= baton_pci_read_config,
+	.write_config		= baton_pci_write_config,
+	.get_generation		= baton_pci_get_generation,
+	.alloc_vectors		= baton_pci_alloc_vectors,
+	.free_vectors		= baton_pci_free_vectors,
+	.vector_irq		= baton_pci_vector_irq,
+	.set_config_vector	= baton_pci_set_config_vector,
+	.set_master		= baton_pci_set_master,
+	.reset			= baton_pci_reset,
+	.present		= baton_pci_present,
 };
 
-static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
+static int baton_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct baton_pci *p;
 	int err;
@@ -347,7 +348,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 err_queues:
 	pci_set_drvdata(pdev, NULL);
-	put_queues(p);
+	baton_pci_put_queues(p);
 	kfree(p->saved);
 err_modern:
 	vp_modern_remove(&p->mdev);
@@ -358,34 +359,34 @@ err_free:
 	return err;
 }
 
-static void remove(struct pci_dev *pdev)
+static void baton_pci_remove(struct pci_dev *pdev)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
 	baton_function_unregister(&p->fn);
 	pci_set_drvdata(pdev, NULL);
-	put_queues(p);
+	baton_pci_put_queues(p);
 	kfree(p->saved);
 	vp_modern_remove(&p->mdev);
 	pci_disable_device(pdev);
 	kfree(p);
 }
 
-static void shutdown(struct pci_dev *pdev)
+static void baton_pci_shutdown(struct pci_dev *pdev)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
 	baton_function_shutdown(&p->fn);
 }
 
-static void reset_prepare(struct pci_dev *pdev)
+static void baton_pci_reset_prepare(struct pci_dev *pdev)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
 	baton_function_reset_prepare(&p->fn);
 }
 
-static void reset_done(struct pci_dev *pdev)
+static void baton_pci_reset_done(struct pci_dev *pdev)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
@@ -393,15 +394,15 @@ static void reset_done(struct pci_dev *pdev)
 }
 
 static const struct pci_error_handlers err_handler = {
-	.reset_prepare	= reset_prepare,
-	.reset_done	= reset_done,
+	.reset_prepare	= baton_pci_reset_prepare,
+	.reset_done	= baton_pci_reset_done,
 };
 
 static struct pci_driver baton_pci_driver = {
 	.name		= "baton_pci",
-	.probe		= probe,
-	.remove		= remove,
-	.shutdown	= shutdown,
+	.probe		= baton_pci_probe,
+	.remove		= baton_pci_remove,
+	.shutdown	= baton_pci_shutdown,
 	.err_handler	= &err_handler,
 };
 module_pci_driver(baton_pci_driver);

@@ -45,7 +45,7 @@ static int provision_features(struct baton_vdpa *bv, const struct vdpa_dev_set_c
 }
 
 /* Can the hardware be told which MAC address it has? */
-static bool can_set_mac(const struct baton_vdpa *bv)
+static bool provision_can_set_mac(const struct baton_vdpa *bv)
 {
 	u64 needed = BIT_ULL(VIRTIO_NET_F_MAC) | BIT_ULL(VIRTIO_NET_F_CTRL_VQ) |
 		     BIT_ULL(VIRTIO_NET_F_CTRL_MAC_ADDR);
@@ -68,7 +68,7 @@ static int provision_mac(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 		baton_function_refuse(b, "mac %pM refused: not the address of one device", mac);
 		return -EINVAL;
 	}
-	if (!can_set_mac(bv)) {
+	if (!provision_can_set_mac(bv)) {
 		baton_function_refuse(b,
 				      "mac %pM refused: this function cannot change its own, %pM",
 				      mac, bv->net.mac);

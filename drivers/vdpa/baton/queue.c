@@ -25,7 +25,7 @@
 /* The owner's control queue is served by us: any size would do. */
 #define CONTROL_MAX	256
 
-static bool packed(const struct baton_vdpa *bv)
+static bool queue_is_packed(const struct baton_vdpa *bv)
 {
 	return bv->features & BIT_ULL(VIRTIO_F_RING_PACKED);
 }
@@ -46,7 +46,7 @@ void baton_queue_init(struct baton_vdpa *bv)
 	baton_queue_reset(bv);
 }
 
-static void clear_callback(struct baton_queue *bq)
+static void queue_clear_callback(struct baton_queue *bq)
 {
 	unsigned long flags;
 
@@ -77,7 +77,7 @@ void baton_queue_reset(struct baton_vdpa *bv)
 		bq->own_irq = -EINVAL;
 		kfree(bq->affinity);
 		bq->affinity = NULL;
-		clear_callback(bq);
+		queue_clear_callback(bq);
 	}
 }
 
@@ -119,22 +119,22 @@ u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx)
  */
 const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton_queue *bq)
 {
-	u64 part_align = packed(bv) ? PACKED_EVENT_ALIGN : SPLIT_AVAIL_ALIGN;
+	u64 part_align = queue_is_packed(bv) ? PACKED_EVENT_ALIGN : SPLIT_AVAIL_ALIGN;
 	const struct baton_queue_config *cfg = &bq->cfg;
 
 	if (!cfg->size || cfg->size > baton_queue_max(bv, bq->index))
 		return "size";
-	if (!packed(bv) && !is_power_of_2(cfg->size))
+	if (!queue_is_packed(bv) && !is_power_of_2(cfg->size))
 		return "size (not a power of 2)";
 	if (!IS_ALIGNED(cfg->desc, DESC_ALIGN) || !IS_ALIGNED(cfg->driver, part_align) ||
-	    !IS_ALIGNED(cfg->device, packed(bv) ? PACKED_EVENT_ALIGN : SPLIT_USED_ALIGN))
+	    !IS_ALIGNED(cfg->device, queue_is_packed(bv) ? PACKED_EVENT_ALIGN : SPLIT_USED_ALIGN))
 		return "alignment";
 
 	return NULL;
 }
 
 /* QEMU's generic vDPA device makes all queues ready, used by its guest or not. */
-static bool described(const struct baton_queue_config *cfg)
+static bool queue_is_described(const struct baton_queue_config *cfg)
 {
 	return cfg->size || cfg->desc || cfg->driver || cfg->device;
 }
@@ -152,7 +152,7 @@ int baton_queue_enable(struct baton *b, struct baton_queue *bq)
 	const char *what = baton_queue_unusable(b->bv, bq);
 	int err = 0;
 
-	if (bq->enabled || !described(&bq->cfg))
+	if (bq->enabled || !queue_is_described(&bq->cfg))
 		return 0;
 	if (what) {
 		baton_function_refuse(b,
@@ -178,7 +178,7 @@ int baton_queue_enable(struct baton *b, struct baton_queue *bq)
 				      ERR_PTR(err));
 		return err;
 	}
-	/* Pairs with interrupt(), which looks at the vector of queues that are enabled. */
+	/* Pairs with irq_handle_vector(), which looks at the vector of queues that are enabled. */
 	smp_store_release(&bq->enabled, true);
 
 	return 0;

@@ -25,7 +25,7 @@ struct desc {
 	u16 next;
 };
 
-static int copy(struct baton_ring *r, u64 addr, void *buf, size_t len, bool write)
+static int ring_copy(struct baton_ring *r, u64 addr, void *buf, size_t len, bool write)
 {
 	u8 *bytes = buf;
 	void *there;
@@ -51,12 +51,12 @@ static int copy(struct baton_ring *r, u64 addr, void *buf, size_t len, bool writ
 	return 0;
 }
 
-static int read_desc(struct baton_ring *r, u64 addr, struct desc *d)
+static int ring_read_desc(struct baton_ring *r, u64 addr, struct desc *d)
 {
 	u8 bytes[16];
 	int err;
 
-	err = copy(r, addr, bytes, sizeof(bytes), false);
+	err = ring_copy(r, addr, bytes, sizeof(bytes), false);
 	if (err)
 		return err;
 	d->addr = baton_le_get(bytes, 8);
@@ -67,7 +67,7 @@ static int read_desc(struct baton_ring *r, u64 addr, struct desc *d)
 	return 0;
 }
 
-static int read_u16(struct baton_ring *r, u64 addr, u16 *value)
+static int ring_read_u16(struct baton_ring *r, u64 addr, u16 *value)
 {
 	void *there;
 	u16 raw;
@@ -80,7 +80,7 @@ static int read_u16(struct baton_ring *r, u64 addr, u16 *value)
 	return 0;
 }
 
-static int write_u16(struct baton_ring *r, u64 addr, u16 value)
+static int ring_write_u16(struct baton_ring *r, u64 addr, u16 value)
 {
 	void *there;
 	u16 raw;
@@ -94,8 +94,8 @@ static int write_u16(struct baton_ring *r, u64 addr, u16 value)
 }
 
 /* One buffer of the chain: requests come first, answers last (2.7.4.2). */
-static int take_buffer(struct baton_ring *r, struct baton_chain *c, const struct desc *d,
-		       void *buf, size_t size)
+static int chain_take_buffer(struct baton_ring *r, struct baton_chain *c, const struct desc *d,
+			     void *buf, size_t size)
 {
 	if (d->flags & VRING_DESC_F_WRITE) {
 		if (c->nr_reply == BATON_CHAIN_REPLY_MAX)
@@ -108,14 +108,14 @@ static int take_buffer(struct baton_ring *r, struct baton_chain *c, const struct
 
 	if (c->nr_reply || d->len > size - c->len)
 		return -EINVAL;
-	if (copy(r, d->addr, (u8 *)buf + c->len, d->len, false))
+	if (ring_copy(r, d->addr, (u8 *)buf + c->len, d->len, false))
 		return -EINVAL;
 	c->len += d->len;
 
 	return 0;
 }
 
-static int walk(struct baton_ring *r, struct baton_chain *c, void *buf, size_t size)
+static int chain_walk(struct baton_ring *r, struct baton_chain *c, void *buf, size_t size)
 {
 	u64 table = r->desc;
 	u32 entries = r->size;
@@ -126,7 +126,7 @@ static int walk(struct baton_ring *r, struct baton_chain *c, void *buf, size_t s
 	int err = 0;
 
 	for (n = 0; n < BATON_CHAIN_MAX; n++) {
-		if (at >= entries || read_desc(r, table + 16ULL * at, &d))
+		if (at >= entries || ring_read_desc(r, table + 16ULL * at, &d))
 			return -EINVAL;
 
 		if (d.flags & VRING_DESC_F_INDIRECT) {
@@ -141,7 +141,7 @@ static int walk(struct baton_ring *r, struct baton_chain *c, void *buf, size_t s
 		}
 
 		/* What cannot be read, or is too long, still gets its answer. */
-		if (take_buffer(r, c, &d, buf, size))
+		if (chain_take_buffer(r, c, &d, buf, size))
 			err = -EINVAL;
 		if (!(d.flags & VRING_DESC_F_NEXT))
 			return err;
@@ -168,7 +168,7 @@ int baton_ring_get(struct baton_ring *r, struct baton_chain *c, void *buf, size_
 	u16 avail, head;
 
 	memset(c, 0, sizeof(*c));
-	if (read_u16(r, r->avail + 2, &avail))
+	if (ring_read_u16(r, r->avail + 2, &avail))
 		return -EPROTO;
 	if (avail == r->next_avail)
 		return 0;
@@ -176,7 +176,7 @@ int baton_ring_get(struct baton_ring *r, struct baton_chain *c, void *buf, size_
 		return -EPROTO;
 	/* The entry must not be older than the index that announced it. */
 	smp_rmb();
-	if (read_u16(r, r->avail + 4 + 2ULL * (r->next_avail % r->size), &head))
+	if (ring_read_u16(r, r->avail + 4 + 2ULL * (r->next_avail % r->size), &head))
 		return -EPROTO;
 	if (head >= r->size)
 		return -EPROTO;
@@ -184,7 +184,7 @@ int baton_ring_get(struct baton_ring *r, struct baton_chain *c, void *buf, size_
 	r->next_avail++;
 	c->head = head;
 
-	return walk(r, c, buf, size) ?: 1;
+	return chain_walk(r, c, buf, size) ?: 1;
 }
 
 /**
@@ -209,20 +209,20 @@ int baton_ring_put(struct baton_ring *r, const struct baton_chain *c, const void
 		n = len - written;
 		if (n > c->reply[i].len)
 			n = c->reply[i].len;
-		if (copy(r, c->reply[i].addr, (void *)(bytes + written), n, true))
+		if (ring_copy(r, c->reply[i].addr, (void *)(bytes + written), n, true))
 			return -EPROTO;
 		written += n;
 	}
 
 	baton_le_put(elem, c->head, 4);
 	baton_le_put(elem + 4, written, 4);
-	if (copy(r, r->used + 4 + 8ULL * (r->next_used % r->size), elem, sizeof(elem), true))
+	if (ring_copy(r, r->used + 4 + 8ULL * (r->next_used % r->size), elem, sizeof(elem), true))
 		return -EPROTO;
 	/* 2.7.8.2: the entry before the index that announces it. */
 	smp_wmb();
 	r->next_used++;
 
-	return write_u16(r, r->used + 2, r->next_used) ? -EPROTO : 0;
+	return ring_write_u16(r, r->used + 2, r->next_used) ? -EPROTO : 0;
 }
 
 /**
@@ -237,7 +237,7 @@ int baton_ring_rearm(struct baton_ring *r)
 {
 	if (!r->event_idx)
 		return 0;
-	if (write_u16(r, r->used + 4 + 8ULL * r->size, r->next_avail))
+	if (ring_write_u16(r, r->used + 4 + 8ULL * r->size, r->next_avail))
 		return -EPROTO;
 	/* And we look once more only after that. */
 	smp_mb();

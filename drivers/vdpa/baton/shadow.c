@@ -48,7 +48,7 @@ void baton_shadow_stale(struct baton *b)
 }
 
 /* Returns -EAGAIN if what is there now may be torn. */
-static int refresh(struct baton *b)
+static int shadow_refresh(struct baton *b)
 {
 	struct baton_shadow *s = &b->shadow;
 	u8 bytes[sizeof(s->bytes)];
@@ -92,7 +92,7 @@ int baton_shadow_read(struct baton *b, unsigned int offset, void *buf, unsigned 
 	if (!s->size)
 		return baton_config_read(&b->config, offset, buf, len);
 
-	err = refresh(b);
+	err = shadow_refresh(b);
 	if (offset < s->size)
 		n = min(len, s->size - offset);
 	memcpy(buf, s->bytes + offset, n);
@@ -134,6 +134,6 @@ u32 baton_shadow_generation(struct baton *b)
 	if (!b->shadow.size)
 		return b->fn->ops->get_generation(b->fn);
 
-	refresh(b);
+	shadow_refresh(b);
 	return b->shadow.generation;
 }

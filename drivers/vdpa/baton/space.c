@@ -20,7 +20,7 @@
 #include "trace.h"
 
 /* References are taken folio by folio: one atomic operation, however large. */
-static void pages_ref(u64 pa, u64 size, bool get)
+static void space_ref_pages(u64 pa, u64 size, bool get)
 {
 	unsigned long pfn = PHYS_PFN(pa);
 	unsigned long left = size >> PAGE_SHIFT;
@@ -40,7 +40,7 @@ static void pages_ref(u64 pa, u64 size, bool get)
 	}
 }
 
-static int map_in_domain(struct baton *b, const struct baton_chunk *chunk)
+static int space_map_chunk(struct baton *b, const struct baton_chunk *chunk)
 {
 	int prot = (chunk->perm & VHOST_ACCESS_RO ? IOMMU_READ : 0) |
 		   (chunk->perm & VHOST_ACCESS_WO ? IOMMU_WRITE : 0) | IOMMU_CACHE;
@@ -95,9 +95,9 @@ int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 
 	err = baton_chunks_add(&dma->maps[asid], &chunk);
 	if (err)
 		return err;
-	pages_ref(pa, size, true);
+	space_ref_pages(pa, size, true);
 	if (asid == dma->data_asid)
-		err = map_in_domain(b, &chunk);
+		err = space_map_chunk(b, &chunk);
 	if (err)
 		goto err_ref;
 
@@ -106,7 +106,7 @@ int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 
 	return 0;
 
 err_ref:
-	pages_ref(pa, size, false);
+	space_ref_pages(pa, size, false);
 	baton_chunks_del(&dma->maps[asid], &chunk);
 	trace_baton_map(b->fn->dev, iova, size, pa, perm, err);
 	baton_function_refuse(b, "cannot map %#llx bytes at IOVA %#llx: %pe", size, iova,
@@ -115,13 +115,13 @@ err_ref:
 }
 
 /* What the function may still reach must not become anybody else's: then @err is -EIO. */
-static void let_go(struct baton *b, struct baton_chunks *maps, const struct baton_chunk *chunk,
-		   int err)
+static void space_drop_chunk(struct baton *b, struct baton_chunks *maps,
+			     const struct baton_chunk *chunk, int err)
 {
 	trace_baton_unmap(b->fn->dev, chunk->iova, chunk->size, chunk->pa, chunk->perm, err);
 	WRITE_ONCE(b->dma.mapped, b->dma.mapped - chunk->size);
 	if (!err)
-		pages_ref(chunk->pa, chunk->size, false);
+		space_ref_pages(chunk->pa, chunk->size, false);
 	baton_chunks_del(maps, chunk);
 }
 
@@ -166,11 +166,11 @@ int baton_space_unmap(struct baton *b, unsigned int asid, u64 iova, u64 last)
 
 	/* vhost_vdpa unmaps chunk by chunk: no need then to look for it once more. */
 	if (chunks == 1) {
-		let_go(b, maps, &chunk, err);
+		space_drop_chunk(b, maps, &chunk, err);
 	} else if (chunks) {
 		walk.at = iova;
 		while (baton_chunks_next(maps, &walk, &chunk))
-			let_go(b, maps, &chunk, err);
+			space_drop_chunk(b, maps, &chunk, err);
 	}
 
 	return err ?: walk.partly ? -EINVAL : 0;
@@ -212,7 +212,7 @@ int baton_space_show(struct baton *b, unsigned int asid)
 		return err;
 	}
 	while (!err && baton_chunks_next(&dma->maps[asid], &walk, &chunk))
-		err = map_in_domain(b, &chunk);
+		err = space_map_chunk(b, &chunk);
 	if (err) {
 		iommu_domain_free(dma->user);
 		dma->user = old;

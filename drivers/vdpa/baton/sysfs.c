@@ -11,7 +11,7 @@
 
 #include "core.h"
 
-static struct baton *to_baton(struct device *dev)
+static struct baton *sysfs_to_baton(struct device *dev)
 {
 	return to_bv(dev_to_vdpa(dev))->b;
 }
@@ -19,7 +19,7 @@ static struct baton *to_baton(struct device *dev)
 /* Owner and state are read without the lock, so that a long reset shows. */
 static ssize_t owner_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	enum baton_party owner = READ_ONCE(to_baton(dev)->owner.owner);
+	enum baton_party owner = READ_ONCE(sysfs_to_baton(dev)->owner.owner);
 
 	return sysfs_emit(buf, "%s\n", baton_owner_party_name(owner));
 }
@@ -27,7 +27,7 @@ static DEVICE_ATTR_RO(owner);
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	enum baton_state state = READ_ONCE(to_baton(dev)->owner.state);
+	enum baton_state state = READ_ONCE(sysfs_to_baton(dev)->owner.state);
 
 	return sysfs_emit(buf, "%s\n", baton_owner_state_name(state));
 }
@@ -35,7 +35,7 @@ static DEVICE_ATTR_RO(state);
 
 static ssize_t last_refusal_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct baton *b = to_baton(dev);
+	struct baton *b = sysfs_to_baton(dev);
 
 	guard(mutex)(&b->lock);
 	return sysfs_emit(buf, "%s\n", b->reason);
@@ -44,7 +44,7 @@ static DEVICE_ATTR_RO(last_refusal);
 
 static ssize_t mapped_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct baton *b = to_baton(dev);
+	struct baton *b = sysfs_to_baton(dev);
 
 	return sysfs_emit(buf, "%llu\n", READ_ONCE(b->dma.mapped));
 }
@@ -71,7 +71,7 @@ static ssize_t policy_show(struct device *dev, struct device_attribute *attr, ch
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
-static int parse_policy(char *text, u32 *policy)
+static int policy_parse(char *text, u32 *policy)
 {
 	char *word;
 	int i;
@@ -107,7 +107,7 @@ static ssize_t policy_store(struct device *dev, struct device_attribute *attr, c
 	else if (sysfs_streq(text, "permissive"))
 		policy = BATON_MAY_ALL;
 	else if (!sysfs_streq(text, "strict"))
-		err = parse_policy(text, &policy);
+		err = policy_parse(text, &policy);
 
 	guard(mutex)(&bv->b->lock);
 	if (err) {

@@ -26,8 +26,8 @@
 
 /* Queues */
 
-static int set_vq_address(struct vdpa_device *vdev, u16 idx, u64 desc_area, u64 driver_area,
-			  u64 device_area)
+static int ops_set_vq_address(struct vdpa_device *vdev, u16 idx, u64 desc_area, u64 driver_area,
+			      u64 device_area)
 {
 	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
 	struct baton *b = to_bv(vdev)->b;
@@ -42,7 +42,7 @@ static int set_vq_address(struct vdpa_device *vdev, u16 idx, u64 desc_area, u64 
 	return 0;
 }
 
-static void set_vq_num(struct vdpa_device *vdev, u16 idx, u32 num)
+static void ops_set_vq_num(struct vdpa_device *vdev, u16 idx, u32 num)
 {
 	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
 	struct baton *b = to_bv(vdev)->b;
@@ -55,38 +55,38 @@ static void set_vq_num(struct vdpa_device *vdev, u16 idx, u32 num)
 		bq->cfg.size = num > U16_MAX ? 0 : num;
 }
 
-static void count_kick(struct baton_queue *bq)
+static void ops_count_kick(struct baton_queue *bq)
 {
 	/* A statistic: it is not worth a lock, and two at once may count as one. */
 	data_race(bq->kicks++);
 }
 
-static void kick_vq(struct vdpa_device *vdev, u16 idx)
+static void ops_kick_vq(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	count_kick(&bv->queues[idx]);
+	ops_count_kick(&bv->queues[idx]);
 	if (idx == READ_ONCE(bv->control))
 		baton_ctrl_kick(bv);
 	else if (READ_ONCE(bv->queues[idx].enabled))
 		bv->b->fn->ops->kick(bv->b->fn, idx);
 }
 
-static void kick_vq_with_data(struct vdpa_device *vdev, u32 data)
+static void ops_kick_vq_with_data(struct vdpa_device *vdev, u32 data)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	u16 idx = data & 0xffff;
 
 	if (idx >= bv->nr_queues)
 		return;
-	count_kick(&bv->queues[idx]);
+	ops_count_kick(&bv->queues[idx]);
 	if (idx == READ_ONCE(bv->control))
 		baton_ctrl_kick(bv);
 	else if (READ_ONCE(bv->queues[idx].enabled))
 		bv->b->fn->ops->kick_data(bv->b->fn, data);
 }
 
-static void set_vq_cb(struct vdpa_device *vdev, u16 idx, struct vdpa_callback *cb)
+static void ops_set_vq_cb(struct vdpa_device *vdev, u16 idx, struct vdpa_callback *cb)
 {
 	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
 	unsigned long flags;
@@ -96,7 +96,7 @@ static void set_vq_cb(struct vdpa_device *vdev, u16 idx, struct vdpa_callback *c
 	spin_unlock_irqrestore(&bq->cb_lock, flags);
 }
 
-static void set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
+static void ops_set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
 {
 	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
 	struct baton *b = to_bv(vdev)->b;
@@ -110,7 +110,7 @@ static void set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
 		baton_ctrl_kick(to_bv(vdev));
 }
 
-static bool get_vq_ready(struct vdpa_device *vdev, u16 idx)
+static bool ops_get_vq_ready(struct vdpa_device *vdev, u16 idx)
 {
 	return READ_ONCE(to_bv(vdev)->queues[idx].ready);
 }
@@ -119,7 +119,7 @@ static bool get_vq_ready(struct vdpa_device *vdev, u16 idx)
  * A virtio device cannot be told where to start, and always starts at the
  * beginning: that is the one state that can be set.
  */
-static int set_vq_state(struct vdpa_device *vdev, u16 idx, const struct vdpa_vq_state *state)
+static int ops_set_vq_state(struct vdpa_device *vdev, u16 idx, const struct vdpa_vq_state *state)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	const struct vdpa_vq_state_packed *packed = &state->packed;
@@ -140,7 +140,7 @@ static int set_vq_state(struct vdpa_device *vdev, u16 idx, const struct vdpa_vq_
 }
 
 /* Nor does it say where it is, once it runs. */
-static int get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_state *state)
+static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_state *state)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
@@ -152,7 +152,7 @@ static int get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_state 
 	return 0;
 }
 
-static struct vdpa_notification_area get_vq_notification(struct vdpa_device *vdev, u16 idx)
+static struct vdpa_notification_area ops_get_vq_notification(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton *b = to_bv(vdev)->b;
 	struct vdpa_notification_area area = {};
@@ -167,7 +167,7 @@ static struct vdpa_notification_area get_vq_notification(struct vdpa_device *vde
 	return area;
 }
 
-static int get_vq_irq(struct vdpa_device *vdev, u16 idx)
+static int ops_get_vq_irq(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
@@ -175,22 +175,22 @@ static int get_vq_irq(struct vdpa_device *vdev, u16 idx)
 	return bv->queues[idx].own_irq;
 }
 
-static u16 get_vq_size(struct vdpa_device *vdev, u16 idx)
+static u16 ops_get_vq_size(struct vdpa_device *vdev, u16 idx)
 {
 	return baton_queue_max(to_bv(vdev), idx);
 }
 
-static u32 get_vq_align(struct vdpa_device *vdev)
+static u32 ops_get_vq_align(struct vdpa_device *vdev)
 {
 	return SMP_CACHE_BYTES;
 }
 
-static u32 get_vq_group(struct vdpa_device *vdev, u16 idx)
+static u32 ops_get_vq_group(struct vdpa_device *vdev, u16 idx)
 {
 	return idx == READ_ONCE(to_bv(vdev)->control) ? BATON_GROUP_CONTROL : BATON_GROUP_DATA;
 }
 
-static int set_group_asid(struct vdpa_device *vdev, unsigned int group, unsigned int asid)
+static int ops_set_group_asid(struct vdpa_device *vdev, unsigned int group, unsigned int asid)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton *b = bv->b;
@@ -213,14 +213,14 @@ static int set_group_asid(struct vdpa_device *vdev, unsigned int group, unsigned
  * The kernel's control queue is read by the CPU, not by the function: mapped
  * for the vDPA device itself, its addresses are physical ones.
  */
-static baton_compat_vq_map get_vq_map(struct vdpa_device *vdev, u16 idx)
+static baton_compat_vq_map ops_get_vq_map(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
 	return baton_compat_map_by(idx == READ_ONCE(bv->control) ? &vdev->dev : bv->b->fn->dev);
 }
 
-static int set_vq_affinity(struct vdpa_device *vdev, u16 idx, const struct cpumask *cpu_mask)
+static int ops_set_vq_affinity(struct vdpa_device *vdev, u16 idx, const struct cpumask *cpu_mask)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton_queue *bq = &bv->queues[idx];
@@ -241,14 +241,14 @@ static int set_vq_affinity(struct vdpa_device *vdev, u16 idx, const struct cpuma
 	return irq_set_affinity(bq->own_irq, mask ?: cpu_possible_mask);
 }
 
-static const struct cpumask *get_vq_affinity(struct vdpa_device *vdev, u16 idx)
+static const struct cpumask *ops_get_vq_affinity(struct vdpa_device *vdev, u16 idx)
 {
 	return to_bv(vdev)->queues[idx].affinity;
 }
 
 /* Device */
 
-static u64 offered(const struct baton_vdpa *bv)
+static u64 status_offered(const struct baton_vdpa *bv)
 {
 	enum baton_party consumer = bv->b->owner.consumer;
 	u64 features = baton_features_offer(bv->provisioned, consumer);
@@ -263,9 +263,9 @@ static u64 offered(const struct baton_vdpa *bv)
 }
 
 /* Which queue is the control queue depends on what the consumer took. */
-static void find_control(struct baton_vdpa *bv)
+static void status_find_control(struct baton_vdpa *bv)
 {
-	u64 features = bv->features ?: offered(bv);
+	u64 features = bv->features ?: status_offered(bv);
 	u16 control = BATON_NO_CONTROL;
 
 	if (bv->ctrl.pages && features & BIT_ULL(VIRTIO_NET_F_CTRL_VQ))
@@ -273,12 +273,12 @@ static void find_control(struct baton_vdpa *bv)
 	WRITE_ONCE(bv->control, control < bv->nr_queues ? control : BATON_NO_CONTROL);
 }
 
-static u64 get_device_features(struct vdpa_device *vdev)
+static u64 ops_get_device_features(struct vdpa_device *vdev)
 {
-	return offered(to_bv(vdev));
+	return status_offered(to_bv(vdev));
 }
 
-static int set_driver_features(struct vdpa_device *vdev, u64 features)
+static int ops_set_driver_features(struct vdpa_device *vdev, u64 features)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton *b = bv->b;
@@ -291,24 +291,24 @@ static int set_driver_features(struct vdpa_device *vdev, u64 features)
 	 * The vDPA core takes none on behalf of whoever reads configuration
 	 * space before it has taken any: that is not yet a mistake.
 	 */
-	why = features ? baton_features_check(offered(bv), features) : NULL;
+	why = features ? baton_features_check(status_offered(bv), features) : NULL;
 	if (why) {
 		baton_function_refuse(b, "features %#llx %s (offered: %#llx)", features, why,
-				      offered(bv));
+				      status_offered(bv));
 		return -EINVAL;
 	}
 	bv->features = features;
-	find_control(bv);
+	status_find_control(bv);
 
 	return 0;
 }
 
-static u64 get_driver_features(struct vdpa_device *vdev)
+static u64 ops_get_driver_features(struct vdpa_device *vdev)
 {
 	return to_bv(vdev)->features;
 }
 
-static void set_config_cb(struct vdpa_device *vdev, struct vdpa_callback *cb)
+static void ops_set_config_cb(struct vdpa_device *vdev, struct vdpa_callback *cb)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	unsigned long flags;
@@ -319,29 +319,29 @@ static void set_config_cb(struct vdpa_device *vdev, struct vdpa_callback *cb)
 }
 
 /* A size below the minimum is how a parent refuses a consumer's bind. */
-static u16 get_vq_num_max(struct vdpa_device *vdev)
+static u16 ops_get_vq_num_max(struct vdpa_device *vdev)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
 	return bv->refused ? 0 : bv->b->queue_max;
 }
 
-static u16 get_vq_num_min(struct vdpa_device *vdev)
+static u16 ops_get_vq_num_min(struct vdpa_device *vdev)
 {
 	return 1;
 }
 
-static u32 get_device_id(struct vdpa_device *vdev)
+static u32 ops_get_device_id(struct vdpa_device *vdev)
 {
 	return to_bv(vdev)->b->fn->device_id;
 }
 
-static u32 get_vendor_id(struct vdpa_device *vdev)
+static u32 ops_get_vendor_id(struct vdpa_device *vdev)
 {
 	return to_bv(vdev)->b->fn->vendor_id;
 }
 
-static u8 get_status(struct vdpa_device *vdev)
+static u8 ops_get_status(struct vdpa_device *vdev)
 {
 	const struct baton_vdpa *bv = to_bv(vdev);
 
@@ -353,17 +353,17 @@ static u8 get_status(struct vdpa_device *vdev)
  * virtio 1.2, 3.1.1, steps 2 to 6, all at once: whatever order the consumer
  * sets its status bits in, the hardware sees the one of the specification.
  */
-static int negotiate(struct baton *b)
+static int status_negotiate(struct baton *b)
 {
 	const struct baton_function_ops *ops = b->fn->ops;
 	struct baton_vdpa *bv = b->bv;
-	const char *why = baton_features_check(offered(bv), bv->features);
+	const char *why = baton_features_check(status_offered(bv), bv->features);
 	u8 status;
 	int err;
 
 	if (why) {
 		baton_function_refuse(b, "FEATURES_OK refused: features %#llx %s (offered: %#llx)",
-				      bv->features, why, offered(bv));
+				      bv->features, why, status_offered(bv));
 		return -EINVAL;
 	}
 	if (bv->needs_reset || b->owner.state != BATON_BLOCKED) {
@@ -409,7 +409,7 @@ static int negotiate(struct baton *b)
  * What counts is what the hardware was told: a grant that failed, and a reset
  * by others, have taken the features from it again.
  */
-static int grant(struct baton *b)
+static int status_grant(struct baton *b)
 {
 	if (b->owner.state == BATON_BLOCKED &&
 	    (b->bv->needs_reset || !(b->hw_status & VIRTIO_CONFIG_S_FEATURES_OK))) {
@@ -423,7 +423,7 @@ static int grant(struct baton *b)
 	return baton_handover_event(b, BATON_EV_GRANT);
 }
 
-static void set_status(struct vdpa_device *vdev, u8 status)
+static void ops_set_status(struct vdpa_device *vdev, u8 status)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton *b = bv->b;
@@ -437,10 +437,10 @@ static void set_status(struct vdpa_device *vdev, u8 status)
 	 * A driver that was paused has to get through, to where it can be told:
 	 * some cannot be unbound without harm after half of a resume.
 	 */
-	if (added & VIRTIO_CONFIG_S_FEATURES_OK && negotiate(b) && !b->paused)
+	if (added & VIRTIO_CONFIG_S_FEATURES_OK && status_negotiate(b) && !b->paused)
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK &&
-	    (!(status & VIRTIO_CONFIG_S_FEATURES_OK) || grant(b))) {
+	    (!(status & VIRTIO_CONFIG_S_FEATURES_OK) || status_grant(b))) {
 		status &= ~VIRTIO_CONFIG_S_DRIVER_OK;
 		status |= VIRTIO_CONFIG_S_FAILED;
 		/* It does not look at the status again. */
@@ -450,17 +450,17 @@ static void set_status(struct vdpa_device *vdev, u8 status)
 }
 
 /* Nothing of what an owner set may be found by the next. */
-static void forget_owner(struct baton_vdpa *bv)
+static void status_forget(struct baton_vdpa *bv)
 {
 	WRITE_ONCE(bv->status, 0);
 	WRITE_ONCE(bv->needs_reset, false);
 	bv->features = 0;
 	memcpy(bv->net.current_mac, bv->net.mac, sizeof(bv->net.mac));
 	baton_queue_reset(bv);
-	find_control(bv);
+	status_find_control(bv);
 }
 
-static int reset(struct vdpa_device *vdev)
+static int ops_reset(struct vdpa_device *vdev)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton *b = bv->b;
@@ -471,7 +471,7 @@ static int reset(struct vdpa_device *vdev)
 		err = -EIO;
 	else if (b->owner.state != BATON_BLOCKED || b->hw_status)
 		err = baton_handover_event(b, BATON_EV_DRAIN);
-	forget_owner(bv);
+	status_forget(bv);
 	if (err)
 		return err;
 	memset(bv->group_asid, 0, sizeof(bv->group_asid));
@@ -488,12 +488,13 @@ static int reset(struct vdpa_device *vdev)
 	return 0;
 }
 
-static size_t get_config_size(struct vdpa_device *vdev)
+static size_t ops_get_config_size(struct vdpa_device *vdev)
 {
 	return baton_config_size(&to_bv(vdev)->b->config);
 }
 
-static void get_config(struct vdpa_device *vdev, unsigned int offset, void *buf, unsigned int len)
+static void ops_get_config(struct vdpa_device *vdev, unsigned int offset, void *buf,
+			   unsigned int len)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton *b = bv->b;
@@ -506,8 +507,8 @@ static void get_config(struct vdpa_device *vdev, unsigned int offset, void *buf,
 		baton_net_config(&bv->net, offset, buf, len);
 }
 
-static void set_config(struct vdpa_device *vdev, unsigned int offset, const void *buf,
-		       unsigned int len)
+static void ops_set_config(struct vdpa_device *vdev, unsigned int offset, const void *buf,
+			   unsigned int len)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton *b = bv->b;
@@ -528,7 +529,7 @@ static void set_config(struct vdpa_device *vdev, unsigned int offset, const void
 				      len, offset);
 }
 
-static u32 get_generation(struct vdpa_device *vdev)
+static u32 ops_get_generation(struct vdpa_device *vdev)
 {
 	struct baton *b = to_bv(vdev)->b;
 
@@ -536,7 +537,7 @@ static u32 get_generation(struct vdpa_device *vdev)
 	return baton_shadow_generation(b);
 }
 
-static struct vdpa_iova_range get_iova_range(struct vdpa_device *vdev)
+static struct vdpa_iova_range ops_get_iova_range(struct vdpa_device *vdev)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton_range usable = baton_range_usable(&bv->b->dma.iova);
@@ -549,7 +550,7 @@ static struct vdpa_iova_range get_iova_range(struct vdpa_device *vdev)
 	return (struct vdpa_iova_range) { .first = usable.first, .last = usable.last };
 }
 
-static int put_stat(struct sk_buff *msg, const char *name, u64 value)
+static int stats_put(struct sk_buff *msg, const char *name, u64 value)
 {
 	if (nla_put_string(msg, VDPA_ATTR_DEV_VENDOR_ATTR_NAME, name) ||
 	    nla_put_u64_64bit(msg, VDPA_ATTR_DEV_VENDOR_ATTR_VALUE, value, VDPA_ATTR_PAD))
@@ -557,8 +558,8 @@ static int put_stat(struct sk_buff *msg, const char *name, u64 value)
 	return 0;
 }
 
-static int get_vendor_vq_stats(struct vdpa_device *vdev, u16 idx, struct sk_buff *msg,
-			       struct netlink_ext_ack *extack)
+static int ops_get_vendor_vq_stats(struct vdpa_device *vdev, u16 idx, struct sk_buff *msg,
+				   struct netlink_ext_ack *extack)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton_queue *bq;
@@ -569,14 +570,14 @@ static int get_vendor_vq_stats(struct vdpa_device *vdev, u16 idx, struct sk_buff
 	}
 	guard(mutex)(&bv->b->lock);
 	bq = &bv->queues[idx];
-	if (put_stat(msg, "kicks", READ_ONCE(bq->kicks)) ||
-	    put_stat(msg, "interrupts", READ_ONCE(bq->interrupts)))
+	if (stats_put(msg, "kicks", READ_ONCE(bq->kicks)) ||
+	    stats_put(msg, "interrupts", READ_ONCE(bq->interrupts)))
 		return -EMSGSIZE;
 	if (idx != bv->control)
 		return 0;
-	if (put_stat(msg, "received_commands", bv->ctrl.received) ||
-	    put_stat(msg, "completed_commands", bv->ctrl.completed) ||
-	    put_stat(msg, "refused_commands", bv->ctrl.refused))
+	if (stats_put(msg, "received_commands", bv->ctrl.received) ||
+	    stats_put(msg, "completed_commands", bv->ctrl.completed) ||
+	    stats_put(msg, "refused_commands", bv->ctrl.refused))
 		return -EMSGSIZE;
 
 	return 0;
@@ -584,8 +585,8 @@ static int get_vendor_vq_stats(struct vdpa_device *vdev, u16 idx, struct sk_buff
 
 /* DMA of a user */
 
-static int dma_map(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 size, u64 pa,
-		   u32 perm, void *opaque)
+static int ops_dma_map(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 size, u64 pa,
+		       u32 perm, void *opaque)
 {
 	struct baton *b = to_bv(vdev)->b;
 
@@ -593,7 +594,7 @@ static int dma_map(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 si
 	return baton_space_map(b, asid, iova, size, pa, perm);
 }
 
-static int dma_unmap(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 size)
+static int ops_dma_unmap(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 size)
 {
 	struct baton *b = to_bv(vdev)->b;
 
@@ -603,7 +604,7 @@ static int dma_unmap(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 
 	return baton_space_unmap(b, asid, iova, iova + (size - 1));
 }
 
-static int reset_map(struct vdpa_device *vdev, unsigned int asid)
+static int ops_reset_map(struct vdpa_device *vdev, unsigned int asid)
 {
 	struct baton *b = to_bv(vdev)->b;
 
@@ -612,56 +613,56 @@ static int reset_map(struct vdpa_device *vdev, unsigned int asid)
 }
 
 /* The last reference may go after everything else of ours has: keep these operations in place. */
-static void free_vdpa(struct vdpa_device *vdev)
+static void ops_free_vdpa(struct vdpa_device *vdev)
 {
 	module_put(THIS_MODULE);
 }
 
 const struct vdpa_config_ops baton_vdpa_ops = {
-	.set_vq_address		= set_vq_address,
-	.set_vq_num		= set_vq_num,
-	.kick_vq		= kick_vq,
-	.kick_vq_with_data	= kick_vq_with_data,
-	.set_vq_cb		= set_vq_cb,
-	.set_vq_ready		= set_vq_ready,
-	.get_vq_ready		= get_vq_ready,
-	.set_vq_state		= set_vq_state,
-	.get_vq_state		= get_vq_state,
-	.get_vq_notification	= get_vq_notification,
-	.get_vq_irq		= get_vq_irq,
-	.get_vq_size		= get_vq_size,
-	.get_vq_align		= get_vq_align,
-	.get_vq_group		= get_vq_group,
-	.baton_compat_get_vq_map = get_vq_map,
-	.get_vendor_vq_stats	= get_vendor_vq_stats,
-	.get_device_features	= get_device_features,
-	.set_driver_features	= set_driver_features,
-	.get_driver_features	= get_driver_features,
-	.set_config_cb		= set_config_cb,
-	.get_vq_num_max		= get_vq_num_max,
-	.get_vq_num_min		= get_vq_num_min,
-	.get_device_id		= get_device_id,
-	.get_vendor_id		= get_vendor_id,
-	.get_status		= get_status,
-	.set_status		= set_status,
-	.reset			= reset,
-	.get_config_size	= get_config_size,
-	.get_config		= get_config,
-	.set_config		= set_config,
-	.get_generation		= get_generation,
-	.get_iova_range		= get_iova_range,
-	.set_vq_affinity	= set_vq_affinity,
-	.get_vq_affinity	= get_vq_affinity,
-	.dma_map		= dma_map,
-	.dma_unmap		= dma_unmap,
-	.reset_map		= reset_map,
-	.set_group_asid		= set_group_asid,
-	.free			= free_vdpa,
+	.set_vq_address		= ops_set_vq_address,
+	.set_vq_num		= ops_set_vq_num,
+	.kick_vq		= ops_kick_vq,
+	.kick_vq_with_data	= ops_kick_vq_with_data,
+	.set_vq_cb		= ops_set_vq_cb,
+	.set_vq_ready		= ops_set_vq_ready,
+	.get_vq_ready		= ops_get_vq_ready,
+	.set_vq_state		= ops_set_vq_state,
+	.get_vq_state		= ops_get_vq_state,
+	.get_vq_notification	= ops_get_vq_notification,
+	.get_vq_irq		= ops_get_vq_irq,
+	.get_vq_size		= ops_get_vq_size,
+	.get_vq_align		= ops_get_vq_align,
+	.get_vq_group		= ops_get_vq_group,
+	.baton_compat_get_vq_map = ops_get_vq_map,
+	.get_vendor_vq_stats	= ops_get_vendor_vq_stats,
+	.get_device_features	= ops_get_device_features,
+	.set_driver_features	= ops_set_driver_features,
+	.get_driver_features	= ops_get_driver_features,
+	.set_config_cb		= ops_set_config_cb,
+	.get_vq_num_max		= ops_get_vq_num_max,
+	.get_vq_num_min		= ops_get_vq_num_min,
+	.get_device_id		= ops_get_device_id,
+	.get_vendor_id		= ops_get_vendor_id,
+	.get_status		= ops_get_status,
+	.set_status		= ops_set_status,
+	.reset			= ops_reset,
+	.get_config_size	= ops_get_config_size,
+	.get_config		= ops_get_config,
+	.set_config		= ops_set_config,
+	.get_generation		= ops_get_generation,
+	.get_iova_range		= ops_get_iova_range,
+	.set_vq_affinity	= ops_set_vq_affinity,
+	.get_vq_affinity	= ops_get_vq_affinity,
+	.dma_map		= ops_dma_map,
+	.dma_unmap		= ops_dma_unmap,
+	.reset_map		= ops_reset_map,
+	.set_group_asid		= ops_set_group_asid,
+	.free			= ops_free_vdpa,
 };
 
 /* Consumers come and go */
 
-static void user_comes(struct baton_vdpa *bv)
+static void consumer_allow_user(struct baton_vdpa *bv)
 {
 	struct baton *b = bv->b;
 	int err;
@@ -695,7 +696,7 @@ static void consumer_comes(struct baton_vdpa *bv, const char *driver)
 				      "consumer %s refused (%pe): only virtio_vdpa and vhost_vdpa are known",
 				      driver, ERR_PTR(err));
 	else if (b->owner.consumer == BATON_USER)
-		user_comes(bv);
+		consumer_allow_user(bv);
 }
 
 static void consumer_goes(struct baton_vdpa *bv)
@@ -711,9 +712,9 @@ static void consumer_goes(struct baton_vdpa *bv)
 	baton_handover_event(b, BATON_EV_UNBIND);
 	baton_dma_user_uninit(b);
 	b->owner.user_allowed = false;
-	forget_owner(bv);
+	status_forget(bv);
 	bv->user_pid = 0;
-	set_config_cb(&bv->vdpa, &(struct vdpa_callback) {});
+	ops_set_config_cb(&bv->vdpa, &(struct vdpa_callback) {});
 }
 
 static int consumer_changes(struct notifier_block *nb, unsigned long action, void *data)
@@ -732,7 +733,7 @@ static int consumer_changes(struct notifier_block *nb, unsigned long action, voi
 	case BUS_NOTIFY_UNBIND_DRIVER:
 		/* A user may stay a while; virtio_vdpa is gone before we hear of it. */
 		if (bv->b->owner.consumer == BATON_KERNEL)
-			set_config_cb(&bv->vdpa, &(struct vdpa_callback) {});
+			ops_set_config_cb(&bv->vdpa, &(struct vdpa_callback) {});
 		break;
 	case BUS_NOTIFY_DRIVER_NOT_BOUND:
 	case BUS_NOTIFY_UNBOUND_DRIVER:
@@ -759,7 +760,7 @@ int baton_vdpa_init(struct baton_vdpa *bv)
 	if (err)
 		return err;
 	baton_queue_init(bv);
-	find_control(bv);
+	status_find_control(bv);
 
 	/* Before registration, which may bind a consumer right away. */
 	bv->nb.notifier_call = consumer_changes;
