@@ -69,6 +69,12 @@ void ends(void)
 				 "a drain ends blocked or broken");
 		__CPROVER_assert(baton_owner_may_release(&m.o), "memory is free after a drain");
 	}
+
+	if (baton_owner_event(&m.o, BATON_EV_SHUTDOWN) == 0) {
+		for (int i = 0; i < ACTIONS && m.o.step != BATON_STEP_NONE; i++)
+			baton_owner_done(&m.o, model_step(&m));
+		__CPROVER_assert(m.o.state == BATON_DEAD, "a shutdown ends dead");
+	}
 }
 
 /* The proofs above are not empty: every state and every step can be reached. */
@@ -79,16 +85,20 @@ void reach(void)
 	model_init(&m);
 	for (int i = 0; i < ACTIONS; i++) {
 		model_act(&m);
+		__CPROVER_cover(m.o.state == BATON_PROBED);
 		__CPROVER_cover(m.o.state == BATON_BLOCKED);
+		__CPROVER_cover(m.o.state == BATON_NEGOTIATED);
 		__CPROVER_cover(m.o.state == BATON_GRANTING);
 		__CPROVER_cover(m.o.state == BATON_KERNEL_OWNS);
 		__CPROVER_cover(m.o.state == BATON_USER_OWNS);
 		__CPROVER_cover(m.o.state == BATON_LOST);
 		__CPROVER_cover(m.o.state == BATON_DRAINING);
 		__CPROVER_cover(m.o.state == BATON_BROKEN);
+		__CPROVER_cover(m.o.state == BATON_DEAD);
+		__CPROVER_cover(m.o.step == BATON_STEP_NEGOTIATE);
 		__CPROVER_cover(m.o.step == BATON_STEP_DRIVER_OK);
 		__CPROVER_cover(m.o.step == BATON_STEP_CONTROL);
 		__CPROVER_cover(m.o.step == BATON_STEP_VERIFY);
-		__CPROVER_cover(m.o.step == BATON_STEP_FORSAKE);
+		__CPROVER_cover(m.o.step == BATON_STEP_DISABLE);
 	}
 }

@@ -7,7 +7,7 @@
  *
  * What is assumed of the caller: it does the step that owner.c asks for, and
  * nothing else; the function starts out without bus mastering and vectors; and
- * UNMASTER, UNVECTOR and FORSAKE do what they say. Nothing is assumed of the
+ * UNMASTER, UNVECTOR and DISABLE do what they say. Nothing is assumed of the
  * function itself.
  */
 #ifndef OWNER_MODEL_H
@@ -24,6 +24,7 @@ struct model {
 	bool master;		 /* bus mastering is on: the function can do DMA */
 	bool vectors;		 /* it can raise interrupts */
 	bool stopped;		 /* its status has read 0, and nothing was programmed since */
+	bool features;		 /* it knows those that the consumer took */
 	bool told;		 /* it was told what the administrator provisioned */
 };
 
@@ -57,6 +58,9 @@ static inline const char *model_broken(const struct model *m)
 	if (!in_table(m))
 		return "a value is out of its table";
 
+	if (!baton_owner_valid(o))
+		return "state, owner, consumer and the rest do not go together";
+
 	/* Issue by issue: who may do DMA, where to, and when memory is given back. */
 	if (m->master && o->owner == BATON_NONE)
 		return "the function can do DMA and nobody owns it";
@@ -72,16 +76,23 @@ static inline const char *model_broken(const struct model *m)
 		return "a user owns a function that is not isolated";
 	if (baton_owner_may_release(o) && (!powerless || o->owner != BATON_NONE))
 		return "memory is released, but the function can reach it";
-	if (baton_owner_may_release(o) && !m->stopped && o->state != BATON_BROKEN)
+	if (baton_owner_may_release(o) && !m->stopped && o->state != BATON_BROKEN &&
+	    o->state != BATON_PROBED && o->state != BATON_DEAD)
 		return "memory is released before the reset handshake ended";
-	if (o->blocked && m->domain != BATON_NONE)
-		return "called blocked, but a domain is attached";
+	if (o->emptied && m->domain != BATON_NONE)
+		return "called emptied, but a domain is attached";
 
 	/* What each state promises. */
-	if ((granting || draining) == (o->step == BATON_STEP_NONE) && o->state != BATON_LOST)
+	if ((granting || draining) == (o->step == BATON_STEP_NONE) && o->state != BATON_LOST &&
+	    o->state != BATON_NEGOTIATED)
 		return "steps are left over, or missing";
-	if (o->state == BATON_BLOCKED && !(powerless && m->stopped && o->blocked))
+	if ((o->state == BATON_BLOCKED || o->state == BATON_NEGOTIATED) &&
+	    !(powerless && m->stopped && o->emptied))
 		return "blocked, but not powerless, reset and in the empty domain";
+	if (o->state == BATON_NEGOTIATED && o->step == BATON_STEP_NONE && !m->features)
+		return "negotiated, but the function does not know the features";
+	if (granting && !m->features)
+		return "granting a function that does not know the features";
 	if (o->state == BATON_KERNEL_OWNS && o->owner != BATON_KERNEL)
 		return "state and owner disagree";
 	if (o->state == BATON_USER_OWNS && o->owner != BATON_USER)
@@ -94,8 +105,9 @@ static inline const char *model_broken(const struct model *m)
 	if (o->state == BATON_LOST &&
 	    (o->owner == BATON_NONE || (o->step == BATON_STEP_NONE && m->master)))
 		return "lost, but no owner, or still able to do DMA";
-	if (o->state == BATON_BROKEN && !(powerless && o->owner == BATON_NONE))
-		return "broken, but trusted with something";
+	if ((o->state == BATON_PROBED || o->state == BATON_BROKEN || o->state == BATON_DEAD) &&
+	    !(powerless && o->owner == BATON_NONE))
+		return "probed, broken or dead, but trusted with something";
 	if (granting && o->owner == BATON_NONE)
 		return "granting to nobody";
 
@@ -103,8 +115,12 @@ static inline const char *model_broken(const struct model *m)
 	switch (o->step) {
 	case BATON_STEP_NONE:
 		break;
+	case BATON_STEP_NEGOTIATE:
+		if (o->state != BATON_NEGOTIATED)
+			return "negotiate: not from the blocked state";
+		break;
 	case BATON_STEP_ATTACH:
-		if (!granting || !powerless || !m->stopped || !o->blocked)
+		if (!granting || !powerless || !m->stopped || !o->emptied)
 			return "attach: not from the blocked state";
 		break;
 	case BATON_STEP_VECTORS:
@@ -126,25 +142,25 @@ static inline const char *model_broken(const struct model *m)
 			return "quiesce: not draining";
 		break;
 	case BATON_STEP_UNMASTER:
-		if (!draining || (o->quiesced && !m->stopped))
+		if (!draining || (o->answered && !m->stopped))
 			return "unmaster: taken for stopped, but it is not";
 		break;
 	case BATON_STEP_UNVECTOR:
-		if (!draining || m->master || (o->quiesced && !m->stopped))
+		if (!draining || m->master || (o->answered && !m->stopped))
 			return "unvector: before bus mastering went";
 		break;
 	case BATON_STEP_BLOCK:
-		if (!draining || !powerless || (o->quiesced && !m->stopped))
+		if (!draining || !powerless || (o->answered && !m->stopped))
 			return "block: before bus mastering and vectors went";
 		break;
 	case BATON_STEP_FLR:
 	case BATON_STEP_VERIFY:
-		if (!draining || !powerless || o->quiesced)
+		if (!draining || !powerless || o->answered)
 			return "FLR: not needed, or before bus mastering and vectors went";
 		break;
-	case BATON_STEP_FORSAKE:
+	case BATON_STEP_DISABLE:
 		if (o->state != BATON_LOST)
-			return "forsake: not lost";
+			return "disable: not lost";
 		break;
 	default:
 		return "there is no such step";
@@ -159,6 +175,10 @@ static inline int model_step(struct model *m)
 	bool effect = how != FAILS;
 
 	switch (m->o.step) {
+	case BATON_STEP_NEGOTIATE:
+		if (effect)
+			m->features = true;
+		break;
 	case BATON_STEP_ATTACH:
 		if (effect)
 			m->domain = m->o.owner;
@@ -181,6 +201,7 @@ static inline int model_step(struct model *m)
 		break;
 	case BATON_STEP_QUIESCE:
 	case BATON_STEP_VERIFY:
+		m->features = false;
 		if (how == WORKS)
 			m->stopped = true;
 		break;
@@ -189,7 +210,7 @@ static inline int model_step(struct model *m)
 			m->domain = BATON_NONE;
 		break;
 	case BATON_STEP_UNMASTER:
-	case BATON_STEP_FORSAKE:
+	case BATON_STEP_DISABLE:
 		m->master = false;
 		break;
 	case BATON_STEP_UNVECTOR:
@@ -205,7 +226,7 @@ static inline bool same_owner(const struct baton_owner *a, const struct baton_ow
 {
 	return a->state == b->state && a->consumer == b->consumer && a->owner == b->owner &&
 	       a->step == b->step && a->user_allowed == b->user_allowed &&
-	       a->quiesced == b->quiesced && a->blocked == b->blocked;
+	       a->answered == b->answered && a->emptied == b->emptied && a->final == b->final;
 }
 
 /* One event, whether or not it is allowed. NULL, or what is wrong with the answer. */
@@ -225,13 +246,18 @@ static inline const char *model_event(struct model *m)
 		return "a refused event changed something";
 	if (!err && before.step != BATON_STEP_NONE)
 		return "an event was let in between two steps";
-	if (!err && event == BATON_EV_GRANT && before.state != BATON_BLOCKED)
-		return "ownership was granted while it was not free";
+	if (!err && event == BATON_EV_GRANT && before.state != BATON_NEGOTIATED)
+		return "ownership was granted while it was not free, or nothing was negotiated";
 	if (!err && before.owner != BATON_NONE && before.consumer != m->o.consumer)
 		return "the consumer changed while it owned";
-	if (before.state == BATON_BROKEN && event == BATON_EV_GRANT && err != -EIO &&
-	    before.step == BATON_STEP_NONE)
-		return "DRIVER_OK of a broken function was not refused with EIO";
+	if ((before.state == BATON_BROKEN || before.state == BATON_PROBED) && err != -EIO &&
+	    event == BATON_EV_GRANT && before.step == BATON_STEP_NONE)
+		return "DRIVER_OK of a function that is not trusted was not refused with EIO";
+	if (before.state == BATON_DEAD && m->o.state != BATON_DEAD)
+		return "a dead function came to life";
+	/* Whoever resets it, it forgets the features. */
+	if (!err && event == BATON_EV_LOSE)
+		m->features = false;
 	return NULL;
 }
 

@@ -12,6 +12,7 @@
 
 #define GRANT "attach vectors program master driver_ok control "
 #define DRAIN "quiesce unmaster unvector block "
+#define NEGOTIATE "negotiate "
 
 /* The steps that were done, by name. */
 static char journal[400];
@@ -47,6 +48,14 @@ static int happen(struct baton_owner *o, enum baton_event event)
 	return happen_failing(o, event, 0);
 }
 
+/* Features, and DRIVER_OK. */
+static int happen_granted(struct baton_owner *o)
+{
+	int err = happen(o, BATON_EV_NEGOTIATE);
+
+	return err ? err : happen(o, BATON_EV_GRANT);
+}
+
 /* Lead a fresh function to a state, with a user as its consumer unless the state says otherwise. */
 static struct baton_owner in_state(enum baton_state state)
 {
@@ -54,14 +63,22 @@ static struct baton_owner in_state(enum baton_state state)
 
 	baton_owner_init(&o);
 	o.user_allowed = true;
-	if (state == BATON_BROKEN) {
-		happen(&o, BATON_EV_BIND_USER);
+	if (state == BATON_PROBED)
 		return o;
-	}
-	happen(&o, BATON_EV_REVIVE);
+	happen(&o, BATON_EV_RECOVER);
 	happen(&o, state == BATON_KERNEL_OWNS ? BATON_EV_BIND_KERNEL : BATON_EV_BIND_USER);
 	switch (state) {
+	case BATON_NEGOTIATED:
+		happen(&o, BATON_EV_NEGOTIATE);
+		break;
+	case BATON_BROKEN:
+		happen_failing(&o, BATON_EV_DRAIN, ~0u);
+		break;
+	case BATON_DEAD:
+		happen(&o, BATON_EV_SHUTDOWN);
+		break;
 	case BATON_GRANTING:
+		happen(&o, BATON_EV_NEGOTIATE);
 		baton_owner_event(&o, BATON_EV_GRANT);
 		break;
 	case BATON_DRAINING:
@@ -69,10 +86,10 @@ static struct baton_owner in_state(enum baton_state state)
 		break;
 	case BATON_KERNEL_OWNS:
 	case BATON_USER_OWNS:
-		happen(&o, BATON_EV_GRANT);
+		happen_granted(&o);
 		break;
 	case BATON_LOST:
-		happen(&o, BATON_EV_GRANT);
+		happen_granted(&o);
 		happen(&o, BATON_EV_LOSE);
 		break;
 	default:
@@ -94,34 +111,44 @@ static void starts_out_untrusted(void)
 	struct baton_owner o;
 
 	baton_owner_init(&o);
-	CHECK_EQ(o.state, BATON_BROKEN);
+	CHECK_EQ(o.state, BATON_PROBED);
 	CHECK_EQ(o.owner, BATON_NONE);
 	CHECK(!o.user_allowed);
-	CHECK_EQ(happen(&o, BATON_EV_BIND_KERNEL), 0);
+	CHECK_EQ(happen(&o, BATON_EV_BIND_KERNEL), -EIO);
+	CHECK_EQ(happen(&o, BATON_EV_NEGOTIATE), -EIO);
 	CHECK_EQ(happen(&o, BATON_EV_GRANT), -EIO);
-	CHECK_EQ(happen(&o, BATON_EV_REVIVE), 0);
+	CHECK_EQ(happen(&o, BATON_EV_RECOVER), 0);
 	CHECK(!strcmp(journal, DRAIN));
 	CHECK_EQ(o.state, BATON_BLOCKED);
+	CHECK_EQ(happen(&o, BATON_EV_BIND_KERNEL), 0);
+	CHECK_EQ(happen(&o, BATON_EV_GRANT), -EBUSY);
+	CHECK_EQ(happen(&o, BATON_EV_NEGOTIATE), 0);
+	CHECK(!strcmp(journal, NEGOTIATE));
+	CHECK_EQ(o.state, BATON_NEGOTIATED);
 	CHECK_EQ(happen(&o, BATON_EV_GRANT), 0);
 	CHECK_EQ(o.state, BATON_KERNEL_OWNS);
 }
 
 /*
- * What every event does in every state, a user being bound (the kernel where
- * it owns). One letter an event: bind kernel, bind user, unbind, grant, drain,
- * lose, revive; b -EBUSY, i -EIO, k allowed with nothing to do, G D L start a sequence.
+ * What every event does in every state, a user being bound (the kernel where it owns, nobody where
+ * it was just probed). One letter an event: bind kernel, bind user, unbind, negotiate, grant, drain,
+ * lose, recover, shutdown; b -EBUSY, i -EIO, n -ENODEV, k allowed with nothing to do, N G D L start
+ * a sequence.
  */
 static void every_event_in_every_state(void)
 {
 	/* clang-format off */
 	static const char *const expected[BATON_NR_STATES] = {
-		[BATON_BLOCKED]		= "bbkGDkb",
-		[BATON_GRANTING]	= "bbbbbbb",
-		[BATON_KERNEL_OWNS]	= "bbbbDLb",
-		[BATON_USER_OWNS]	= "bbbbDLb",
-		[BATON_LOST]		= "bbbbDkb",
-		[BATON_DRAINING]	= "bbbbbbb",
-		[BATON_BROKEN]		= "bbkiikD",
+		[BATON_PROBED]		= "iiiiiikDk",
+		[BATON_BLOCKED]		= "bbkNbDkbD",
+		[BATON_NEGOTIATED]	= "bbbbGDkbD",
+		[BATON_GRANTING]	= "bbbbbbbbb",
+		[BATON_KERNEL_OWNS]	= "bbbbbDLbD",
+		[BATON_USER_OWNS]	= "bbbbbDLbD",
+		[BATON_LOST]		= "bbbbbDkbD",
+		[BATON_DRAINING]	= "bbbbbbbbb",
+		[BATON_BROKEN]		= "bbkiiikDk",
+		[BATON_DEAD]		= "nnknnnknk",
 	};
 	/* clang-format on */
 
@@ -132,13 +159,17 @@ static void every_event_in_every_state(void)
 			int err = baton_owner_event(&o, e);
 
 			CONTEXT("%s, event %d, expected %c", baton_owner_state_name(s), e, want);
-			CHECK_EQ(err, want == 'b' ? -EBUSY : want == 'i' ? -EIO : 0);
+			CHECK_EQ(err, want == 'b'   ? -EBUSY
+				      : want == 'i' ? -EIO
+				      : want == 'n' ? -ENODEV
+						    : 0);
 			if (err)
 				CHECK(same_owner(&o, &before));
 			else
-				CHECK_EQ(o.step, want == 'G'   ? BATON_STEP_ATTACH
+				CHECK_EQ(o.step, want == 'N'   ? BATON_STEP_NEGOTIATE
+						 : want == 'G' ? BATON_STEP_ATTACH
 						 : want == 'D' ? BATON_STEP_QUIESCE
-						 : want == 'L' ? BATON_STEP_FORSAKE
+						 : want == 'L' ? BATON_STEP_DISABLE
 							       : BATON_STEP_NONE);
 		}
 	}
@@ -151,7 +182,7 @@ static void consumers(void)
 	CHECK_EQ(o.consumer, BATON_USER);
 	CHECK_EQ(happen(&o, BATON_EV_UNBIND), 0);
 	CHECK_EQ(o.consumer, BATON_NONE);
-	CHECK_EQ(happen(&o, BATON_EV_GRANT), -EPERM);
+	CHECK_EQ(happen(&o, BATON_EV_NEGOTIATE), -EPERM);
 	CHECK_EQ(happen(&o, BATON_EV_BIND_KERNEL), 0);
 	CHECK_EQ(happen(&o, BATON_EV_BIND_USER), -EBUSY);
 	CHECK_EQ(o.consumer, BATON_KERNEL);
@@ -162,11 +193,14 @@ static void users_need_isolation(void)
 	struct baton_owner o = in_state(BATON_BLOCKED);
 
 	o.user_allowed = false;
+	CHECK_EQ(happen(&o, BATON_EV_NEGOTIATE), 0);
 	CHECK_EQ(happen(&o, BATON_EV_GRANT), -EPERM);
-	CHECK_EQ(o.state, BATON_BLOCKED);
+	CHECK_EQ(o.state, BATON_NEGOTIATED);
+	CHECK_EQ(happen(&o, BATON_EV_UNBIND), -EBUSY);
+	CHECK_EQ(happen(&o, BATON_EV_DRAIN), 0);
 	CHECK_EQ(happen(&o, BATON_EV_UNBIND), 0);
 	CHECK_EQ(happen(&o, BATON_EV_BIND_KERNEL), 0);
-	CHECK_EQ(happen(&o, BATON_EV_GRANT), 0);
+	CHECK_EQ(happen_granted(&o), 0);
 	CHECK_EQ(o.owner, BATON_KERNEL);
 }
 
@@ -183,7 +217,7 @@ static void handover(void)
 	CHECK(baton_owner_may_release(&o));
 	CHECK_EQ(happen(&o, BATON_EV_UNBIND), 0);
 	CHECK_EQ(happen(&o, BATON_EV_BIND_USER), 0);
-	CHECK_EQ(happen(&o, BATON_EV_GRANT), 0);
+	CHECK_EQ(happen_granted(&o), 0);
 	CHECK(!strcmp(journal, GRANT));
 	CHECK_EQ(o.owner, BATON_USER);
 	CHECK_EQ(o.state, BATON_USER_OWNS);
@@ -203,7 +237,7 @@ static void each_grant_step_fails(void)
 	char want[200];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(done); i++) {
-		struct baton_owner o = in_state(BATON_BLOCKED);
+		struct baton_owner o = in_state(BATON_NEGOTIATED);
 
 		CONTEXT("after %s", done[i]);
 		snprintf(want, sizeof(want), "%s%s", done[i], DRAIN);
@@ -211,9 +245,97 @@ static void each_grant_step_fails(void)
 		CHECK(!strcmp(journal, want));
 		CHECK_EQ(o.state, BATON_BLOCKED);
 		CHECK_EQ(o.owner, BATON_NONE);
-		CHECK_EQ(happen(&o, BATON_EV_GRANT), 0);
+		/* What was negotiated has gone with it. */
+		CHECK_EQ(happen(&o, BATON_EV_GRANT), -EBUSY);
+		CHECK_EQ(happen_granted(&o), 0);
 		CHECK_EQ(o.state, BATON_USER_OWNS);
 	}
+}
+
+static void negotiation_fails(void)
+{
+	struct baton_owner o = in_state(BATON_BLOCKED);
+
+	CHECK_EQ(happen_failing(&o, BATON_EV_NEGOTIATE, 1u << BATON_STEP_NEGOTIATE), 0);
+	CHECK(!strcmp(journal, NEGOTIATE DRAIN));
+	CHECK_EQ(o.state, BATON_BLOCKED);
+	CHECK_EQ(happen(&o, BATON_EV_GRANT), -EBUSY);
+	CHECK_EQ(happen_granted(&o), 0);
+	CHECK_EQ(o.state, BATON_USER_OWNS);
+}
+
+/* Nobody owns it yet, so nobody has to let go; but what it was told is gone. */
+static void lost_while_negotiated(void)
+{
+	struct baton_owner o = in_state(BATON_NEGOTIATED);
+
+	CHECK_EQ(happen(&o, BATON_EV_LOSE), 0);
+	CHECK(!strcmp(journal, ""));
+	CHECK_EQ(o.state, BATON_BLOCKED);
+	CHECK_EQ(happen(&o, BATON_EV_GRANT), -EBUSY);
+	CHECK_EQ(happen_granted(&o), 0);
+}
+
+/* Whatever it was doing, and however that ends, nobody has it afterwards. */
+static void shutdown_is_the_end(void)
+{
+	static const struct {
+		enum baton_state state;
+		const char *journal;
+	} table[] = {
+		{ BATON_PROBED, "" },	     { BATON_BLOCKED, DRAIN }, { BATON_NEGOTIATED, DRAIN },
+		{ BATON_KERNEL_OWNS, DRAIN }, { BATON_USER_OWNS, DRAIN }, { BATON_LOST, DRAIN },
+		{ BATON_BROKEN, "" },	     { BATON_DEAD, "" },
+	};
+
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(table); i++) {
+		bool fails = i >= ARRAY_SIZE(table);
+		unsigned int nth = i % ARRAY_SIZE(table);
+		struct baton_owner o = in_state(table[nth].state);
+		const char *forced = fails && *table[nth].journal ? "flr " : "";
+
+		CONTEXT("from %s, steps %s", baton_owner_state_name(o.state), fails ? "fail" : "work");
+		CHECK_EQ(happen_failing(&o, BATON_EV_SHUTDOWN, fails ? ~0u : 0), 0);
+		CHECK(!strncmp(journal, table[nth].journal, strlen(table[nth].journal)));
+		CHECK(!strcmp(journal + strlen(table[nth].journal), forced));
+		CHECK_EQ(o.state, BATON_DEAD);
+		CHECK_EQ(o.owner, BATON_NONE);
+		CHECK(baton_owner_may_release(&o));
+		CHECK(baton_owner_valid(&o));
+		CHECK_EQ(happen(&o, BATON_EV_RECOVER), -ENODEV);
+		CHECK_EQ(happen(&o, BATON_EV_BIND_KERNEL), -ENODEV);
+		CHECK_EQ(happen(&o, BATON_EV_UNBIND), 0);
+		CHECK_EQ(o.consumer, BATON_NONE);
+	}
+}
+
+static void what_goes_together(void)
+{
+	struct baton_owner o;
+
+	for (int s = 0; s < BATON_NR_STATES; s++) {
+		CONTEXT("%s", baton_owner_state_name(s));
+		o = in_state(s);
+		CHECK(baton_owner_valid(&o));
+		CHECK_EQ(baton_owner_runs(&o), s == BATON_KERNEL_OWNS || s == BATON_USER_OWNS);
+		CHECK_EQ(baton_owner_held(&o), baton_owner_runs(&o) || s == BATON_LOST);
+		o.owner = BATON_NR_PARTIES;
+		CHECK(!baton_owner_valid(&o));
+	}
+	o = in_state(BATON_USER_OWNS);
+	o.user_allowed = false;
+	CHECK(!baton_owner_valid(&o));
+	o = in_state(BATON_USER_OWNS);
+	o.consumer = BATON_KERNEL;
+	CHECK(!baton_owner_valid(&o));
+	o = in_state(BATON_BLOCKED);
+	o.emptied = false;
+	CHECK(!baton_owner_valid(&o));
+	o = in_state(BATON_BLOCKED);
+	o.step = BATON_STEP_MASTER;
+	CHECK(!baton_owner_valid(&o));
+	o.state = BATON_NR_STATES;
+	CHECK(!baton_owner_valid(&o));
 }
 
 static void each_drain_step_fails(void)
@@ -242,8 +364,9 @@ static void each_drain_step_fails(void)
 		CHECK_EQ(o.state, table[i].state);
 		CHECK_EQ(o.owner, BATON_NONE);
 		if (o.state == BATON_BROKEN) {
+			CHECK_EQ(happen(&o, BATON_EV_NEGOTIATE), -EIO);
 			CHECK_EQ(happen(&o, BATON_EV_GRANT), -EIO);
-			CHECK_EQ(happen(&o, BATON_EV_REVIVE), 0);
+			CHECK_EQ(happen(&o, BATON_EV_RECOVER), 0);
 		}
 		CHECK_EQ(o.state, BATON_BLOCKED);
 	}
@@ -254,14 +377,14 @@ static void lost_and_found(void)
 	struct baton_owner o = in_state(BATON_KERNEL_OWNS);
 
 	CHECK_EQ(happen(&o, BATON_EV_LOSE), 0);
-	CHECK(!strcmp(journal, "forsake "));
+	CHECK(!strcmp(journal, "disable "));
 	CHECK_EQ(o.state, BATON_LOST);
 	CHECK_EQ(o.owner, BATON_KERNEL);
 	CHECK(!baton_owner_may_release(&o));
 	CHECK_EQ(happen(&o, BATON_EV_GRANT), -EBUSY);
 	CHECK_EQ(happen(&o, BATON_EV_DRAIN), 0);
 	CHECK(!strcmp(journal, DRAIN));
-	CHECK_EQ(happen(&o, BATON_EV_GRANT), 0);
+	CHECK_EQ(happen_granted(&o), 0);
 	CHECK_EQ(o.state, BATON_KERNEL_OWNS);
 }
 
@@ -350,7 +473,7 @@ static int mock_handshake(struct mock *m)
 static int mock_step(struct mock *m, enum baton_step step)
 {
 	switch (step) {
-	case BATON_STEP_PROGRAM:
+	case BATON_STEP_NEGOTIATE:
 		return mock_set(m, ACK | DRIVER | FEATURES_OK);
 	case BATON_STEP_MASTER:
 		m->master = true;
@@ -363,7 +486,7 @@ static int mock_step(struct mock *m, enum baton_step step)
 	case BATON_STEP_VERIFY:
 		return mock_handshake(m);
 	case BATON_STEP_UNMASTER:
-	case BATON_STEP_FORSAKE:
+	case BATON_STEP_DISABLE:
 		m->master = false;
 		return 0;
 	case BATON_STEP_FLR:
@@ -386,6 +509,14 @@ static int play(struct baton_owner *o, struct mock *m, enum baton_event event)
 			return -EFAULT;
 	}
 	return err;
+}
+
+/* Features and DRIVER_OK, as far as the function goes along. */
+static int play_granted(struct baton_owner *o, struct mock *m)
+{
+	int err = play(o, m, BATON_EV_NEGOTIATE);
+
+	return err || o->state != BATON_NEGOTIATED ? err : play(o, m, BATON_EV_GRANT);
 }
 
 /* Each hostility, from the grant on and from the moment on that it is owned. */
@@ -412,24 +543,24 @@ static void hostile_function(void)
 
 		CONTEXT("%s", table[i].name);
 		baton_owner_init(&o);
-		CHECK_EQ(play(&o, &m, BATON_EV_REVIVE), 0);
+		CHECK_EQ(play(&o, &m, BATON_EV_RECOVER), 0);
 		CHECK_EQ(play(&o, &m, BATON_EV_BIND_KERNEL), 0);
 		m.hostility = table[i].hostility;
-		CHECK_EQ(play(&o, &m, BATON_EV_GRANT), 0);
+		CHECK_EQ(play_granted(&o, &m), 0);
 		CHECK_EQ(o.state, table[i].granted);
 		CHECK_EQ(m.master, o.state == BATON_KERNEL_OWNS);
 
 		/* The next owner of a function that is well again finds nothing of this. */
 		m = (struct mock){ 0 };
-		play(&o, &m, o.state == BATON_BROKEN ? BATON_EV_REVIVE : BATON_EV_DRAIN);
-		CHECK_EQ(play(&o, &m, BATON_EV_GRANT), 0);
+		play(&o, &m, o.state == BATON_BROKEN ? BATON_EV_RECOVER : BATON_EV_DRAIN);
+		CHECK_EQ(play_granted(&o, &m), 0);
 		CHECK_EQ(o.state, BATON_KERNEL_OWNS);
 
 		m.hostility = table[i].hostility;
 		CHECK_EQ(play(&o, &m, BATON_EV_DRAIN), 0);
 		CHECK_EQ(o.state, table[i].drained);
 		CHECK(!m.master);
-		CHECK_EQ(play(&o, &m, BATON_EV_GRANT), o.state == BATON_BROKEN ? -EIO : 0);
+		CHECK_EQ(play_granted(&o, &m), o.state == BATON_BROKEN ? -EIO : 0);
 	}
 }
 
@@ -440,12 +571,12 @@ static void bits_that_flip(void)
 		struct baton_owner o = in_state(BATON_BLOCKED);
 
 		CONTEXT("round %d", i);
-		CHECK_EQ(play(&o, &m, BATON_EV_GRANT), 0);
+		CHECK_EQ(play_granted(&o, &m), 0);
 		CHECK_EQ(m.master, o.state == BATON_USER_OWNS);
 		CHECK(o.state == BATON_USER_OWNS || o.state == BATON_BLOCKED ||
 		      o.state == BATON_BROKEN);
 		m.hostility = HONEST;
-		CHECK_EQ(play(&o, &m, o.state == BATON_BROKEN ? BATON_EV_REVIVE : BATON_EV_DRAIN),
+		CHECK_EQ(play(&o, &m, o.state == BATON_BROKEN ? BATON_EV_RECOVER : BATON_EV_DRAIN),
 			 0);
 		CHECK_EQ(o.state, BATON_BLOCKED);
 	}
@@ -491,8 +622,12 @@ static const struct test_case cases[] = {
 	{ "a user needs isolation, the kernel does not", users_need_isolation },
 	{ "handover kernel, none, user", handover },
 	{ "each step of a grant fails", each_grant_step_fails },
+	{ "negotiation fails", negotiation_fails },
 	{ "each step of a drain fails", each_drain_step_fails },
 	{ "lost to a foreign reset, and found again", lost_and_found },
+	{ "lost before anybody owned it", lost_while_negotiated },
+	{ "a shutdown is the end", shutdown_is_the_end },
+	{ "what goes together, and what does not", what_goes_together },
 	{ "events and reports that make no sense", nonsense_changes_nothing },
 	{ "a hostile function", hostile_function },
 	{ "a function that flips bits", bits_that_flip },

@@ -348,7 +348,7 @@ def no_answer_from_hardware():
     usual = timeout.read_text()
     timeout.write_text("300")
     try:
-        with Device(NODE) as dev, Trace("baton:baton_refuse") as trace:
+        with Device(NODE) as dev, Trace("baton:baton_fault") as trace:
             owner = Owner(dev).run()
             path = pathlib.Path("/sys/bus/pci/devices", function("net0"), "config")
             with open(path, "r+b", buffering=0) as config:
@@ -359,7 +359,7 @@ def no_answer_from_hardware():
             assert owner.command(RX, 0, b"\0") == ERR
             owner.loses()
             assert vdpa_read("v0", "state") == "lost"
-            assert "control queue failed (-ETIMEDOUT)" in trace.lines("baton_refuse")[0], trace.text
+            assert "control queue failed (-ETIMEDOUT)" in trace.lines("baton_fault")[0], trace.text
     finally:
         timeout.write_text(usual)
     works()
@@ -370,7 +370,7 @@ sh("bind_baton net0; vdpa_add v0 net0")
 NODE = user_node("v0")
 # The kernel limits the rate of these.
 expect_log(r"control command .* refused: |the owner's control queue makes no sense|"
-           r"the hardware's control queue failed|baton_function_refuse: \d+ callbacks suppressed")
+           r"the hardware's control queue failed|baton_report_refusal: \d+ callbacks suppressed")
 
 with Device(NODE) as dev:
     equal("two groups, two address spaces", (dev.get_group_num(), dev.get_as_num()), (2, 2))

@@ -36,7 +36,7 @@ def kernel_loses_it():
         assert trace.lines("config_changed"), "no configuration interrupt"
         assert virtio_status() & NEEDS_RESET, f"status {virtio_status():#x}"
         steps = [line.split()[1] for line in trace.lines("baton_step")]
-        assert steps == ["forsake"], steps
+        assert steps == ["disable"], steps
     finally:
         flood.kill()
         flood.wait()

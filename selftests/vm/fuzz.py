@@ -70,7 +70,7 @@ expect_log(FAULT.pattern)
 expect_log("DMAR: DRHD: handling fault status")
 # Whatever baton refuses. What it must not come to: "broken", "no answer", "had to be reset".
 expect_log(r"baton_pci \S+ .*(refused|exceed|lack|makes no sense|cannot (run|map|change)|is the hardware's)|"
-           r"baton_function_refuse: \d+ callbacks suppressed|"
+           r"baton_report_refusal: \d+ callbacks suppressed|"
            # and the kernel around it
            r"vhost-vdpa-\d+: (no iotlb for|can't find and alloc) asid|netlink: .*(invalid length|left after parsing)")
 sh("bind_baton net0; bind_baton blk0; vdpa_add v0 net0; vdpa_add v1 blk0")

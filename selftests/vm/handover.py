@@ -20,13 +20,15 @@ IOMMU = (BATON_RUN / "topology").read_text().split()[1]
 # "hw" is the device status as it is written to the hardware, "domain" an attach as the IOMMU core
 # sees it: towards a domain of ours (user, empty) it always goes by way of the default one.
 NEGOTIATION = """
+none blocked -> negotiated
 hw status 0x1
 hw status 0x3
 hw status 0xb
+step negotiate
 """
 
 GRANT = """
-{owner} blocked -> granting
+{owner} negotiated -> granting
 domain attached
 {more}
 step attach

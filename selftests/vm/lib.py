@@ -209,7 +209,7 @@ def physical(address, process="self"):
 
 
 def vdpa_read(name, attribute):
-    """owner, state, last_refusal or mapped_bytes of a vDPA device."""
+    """owner, state, last_refusal, last_fault or mapped_bytes of a vDPA device."""
     return (VDPA / name / "baton" / attribute).read_text().strip()
 
 
@@ -259,7 +259,7 @@ class Trace:
 
         with Trace("baton", "iommu:map") as trace:
             ...
-        assert trace.lines("baton_owner") == ["0000:00:10.0: blocked -> granting owner=user", ...]
+        assert trace.lines("baton_owner") == ["0000:00:10.0: negotiated -> granting owner=user", ...]
     """
 
     def __init__(self, *events):

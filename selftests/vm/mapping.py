@@ -43,14 +43,14 @@ def mapped():
 
 def refused(dev, iova, size, address, perm, reason):
     """The request fails, the IOMMU core does not hear of it, and we say why."""
-    with Trace("iommu:map", "baton:baton_refuse") as trace:
+    with Trace("iommu:map", "baton:baton_refusal") as trace:
         with fails_with(errno.EFAULT, errno.EINVAL):
             dev.map(iova, size, address, perm)
     assert not trace.lines("map"), f"the IOMMU core saw {trace.lines('map')}"
     assert mapped() == 0, f"{mapped()} bytes are mapped"
     if reason:
         assert re.search(reason, vdpa_read("v0", "last_refusal")), vdpa_read("v0", "last_refusal")
-        assert len(trace.lines("baton_refuse")) == 1, trace.text
+        assert len(trace.lines("baton_refusal")) == 1, trace.text
 
 
 def requests(node):

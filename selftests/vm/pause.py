@@ -11,7 +11,8 @@
 from lib import *
 
 STEPS = ["quiesce", "unmaster", "unvector", "block",                            # it steps aside
-         "attach", "vectors", "program", "master", "driver_ok", "control"]      # and comes back
+         "negotiate", "attach", "vectors", "program", "master", "driver_ok",
+         "control"]                                                             # and comes back
 
 
 def busy(unless=lambda: False):

@@ -3,6 +3,7 @@
  * A function comes, is reset by others, and goes.
  */
 #include <linux/device.h>
+#include <linux/err.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
@@ -10,30 +11,8 @@
 #include "core.h"
 #include "faults.h"
 #include "features.h"
-#include "trace.h"
-
-/**
- * baton_function_refuse() - say no, where the administrator will look
- * @b: the function
- * @fmt: why: what was got, what the limit is, what to do
- *
- * The reason goes to the log (rate-limited for each function, since users can
- * provoke it), to the trace, and to sysfs as last_refusal.
- *
- * Context: may sleep; &baton.lock held.
- */
-void baton_function_refuse(struct baton *b, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vscnprintf(b->reason, sizeof(b->reason), fmt, args);
-	va_end(args);
-
-	if (__ratelimit(&b->log_limit))
-		dev_warn(b->fn->dev, "%s\n", b->reason);
-	trace_baton_refuse(b->fn->dev, b->reason);
-}
+#include "function.h"
+#include "handover.h"
 
 static u32 function_read_config(void *ctx, unsigned int offset, unsigned int width)
 {
@@ -102,114 +81,95 @@ static int function_learn(struct baton *b)
 	b->config.ctx = fn;
 	baton_shadow_init(b);
 
-	return baton_handover_quiesce(b);
-}
-
-static void function_destroy(struct baton *b)
-{
-	baton_faults_unwrap(b->fn);
-	mutex_destroy(&b->lock);
-	lockdep_unregister_key(&b->lock_key);
-	kfree(b);
+	return baton_handover_reset(b);
 }
 
 /**
- * baton_function_register() - present a function on the vDPA bus
- * @fn: the function; must stay until baton_function_unregister()
+ * baton_function_create() - take a function into our hands
+ * @fn: the function, as its driver sees it
  *
- * Resets the function, takes its DMA away (empty IOMMU domain, bus mastering
- * off) and registers a management device for it.
+ * Resets it, takes its DMA away (empty IOMMU domain, bus mastering off), and
+ * finds out what it is.
  *
  * Context: may sleep; from the function driver's probe.
- * Return: 0 or a negative errno, the reason being in the log; no operation of
- * @fn is called any more then, but what find_queues allocated is still there.
+ * Return: the function, or an ERR_PTR, the reason being in the log.
  */
-int baton_function_register(struct baton_function *fn)
+struct baton *baton_function_create(struct baton_function *fn)
 {
 	struct baton *b;
 	int err;
 
 	b = kzalloc(sizeof(*b), GFP_KERNEL);
 	if (!b)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	b->fn = fn;
 	err = baton_faults_wrap(fn);
-	if (err) {
-		kfree(b);
-		return err;
-	}
+	if (err)
+		goto err_free;
 	/* A bus reset locks all functions behind a bridge, in bus order. */
 	lockdep_register_key(&b->lock_key);
 	__mutex_init(&b->lock, "baton->lock", &b->lock_key);
-	ratelimit_state_init(&b->log_limit, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);
+	baton_report_init(b);
 	baton_owner_init(&b->owner);
 
-	err = baton_dma_init(b);
+	err = baton_domain_init(b);
 	if (err)
-		goto err_free;
+		goto err_lock;
 
 	mutex_lock(&b->lock);
-	err = baton_handover_event(b, BATON_EV_REVIVE);
+	err = baton_handover_event(b, BATON_EV_RECOVER);
 	if (!err) {
 		err = function_learn(b);
 		if (err)
 			baton_handover_event(b, BATON_EV_DRAIN);
 	}
-	fn->baton = b;
 	mutex_unlock(&b->lock);
 	if (err)
-		goto err_dma;
+		goto err_domain;
 
-	err = baton_mgmt_register(b);
+	err = baton_virtio_watch(b);
 	if (err)
-		goto err_dma;
+		goto err_domain;
+	fn->baton = b;
 
-	dev_info(fn->dev, "virtio %s function, %u queues of up to %u entries, features %#llx, %s\n",
-		 b->config.class ? b->config.class->name : "?", fn->nr_queues, b->queue_max,
-		 b->hw_features, b->dma.isolated ? "isolated by the IOMMU" : "not isolated");
+	return b;
 
-	return 0;
-
-err_dma:
-	fn->baton = NULL;
-	baton_dma_uninit(b);
+err_domain:
+	baton_domain_uninit(b);
+err_lock:
+	mutex_destroy(&b->lock);
+	lockdep_unregister_key(&b->lock_key);
+	baton_faults_unwrap(fn);
 err_free:
-	function_destroy(b);
-	return err;
+	kfree(b);
+	return ERR_PTR(err);
 }
-EXPORT_SYMBOL_GPL(baton_function_register);
 
 /**
- * baton_function_unregister() - take a function off the vDPA bus
- * @fn: the function
+ * baton_function_destroy() - let go of a function
+ * @b: the function, of which no vDPA device is left
  *
- * Deletes its vDPA device, which waits until a user has closed it. Afterwards
- * the function is reset, without bus mastering, and back in the IOMMU domain
- * that it had before.
+ * It is reset, without bus mastering, and back in the IOMMU domain that it had
+ * before.
  *
  * Context: may sleep; from the function driver's remove.
  */
-void baton_function_unregister(struct baton_function *fn)
+void baton_function_destroy(struct baton *b)
 {
-	struct baton *b = fn->baton;
-
-	/* Unplugged: its owner must not wait for what will never come. */
-	mutex_lock(&b->lock);
-	if (!fn->ops->present(fn))
-		baton_handover_event(b, BATON_EV_LOSE);
-	mutex_unlock(&b->lock);
-
-	baton_mgmt_unregister(b);
+	struct baton_function *fn = b->fn;
 
 	mutex_lock(&b->lock);
-	baton_handover_event(b, BATON_EV_DRAIN);
+	baton_handover_event(b, BATON_EV_SHUTDOWN);
 	mutex_unlock(&b->lock);
 
-	baton_dma_uninit(b);
 	fn->baton = NULL;
-	function_destroy(b);
+	baton_virtio_unwatch(b);
+	baton_domain_uninit(b);
+	mutex_destroy(&b->lock);
+	lockdep_unregister_key(&b->lock_key);
+	baton_faults_unwrap(fn);
+	kfree(b);
 }
-EXPORT_SYMBOL_GPL(baton_function_unregister);
 
 /**
  * baton_function_shutdown() - the system is going down
@@ -225,9 +185,7 @@ void baton_function_shutdown(struct baton_function *fn)
 	struct baton *b = fn->baton;
 
 	mutex_lock(&b->lock);
-	baton_handover_event(b, BATON_EV_DRAIN);
-	/* Trusted with nothing, as before probe. */
-	baton_owner_init(&b->owner);
+	baton_handover_event(b, BATON_EV_SHUTDOWN);
 	mutex_unlock(&b->lock);
 }
 EXPORT_SYMBOL_GPL(baton_function_shutdown);
@@ -271,9 +229,11 @@ void __no_context_analysis baton_function_reset_done(struct baton_function *fn)
 	struct baton *b = fn->baton;
 	struct baton_vdpa *bv = b->bv;
 
-	b->hw_status = 0;
-	if (b->owner.state == BATON_BROKEN && !baton_handover_event(b, BATON_EV_REVIVE))
+	baton_shadow_stale(b);
+	if (b->owner.state == BATON_BROKEN && !baton_handover_event(b, BATON_EV_RECOVER)) {
 		dev_info(fn->dev, "answers again after a reset: no longer broken\n");
+		baton_report_recovered(b);
+	}
 	/* A consumer that has reset since may be gone, and its callback with it. */
 	if (bv && bv->needs_reset && bv->status & VIRTIO_CONFIG_S_FEATURES_OK) {
 		dev_warn(fn->dev, "was reset under its consumer (owner: %s), which has to reset as well\n",

@@ -8,17 +8,25 @@
 #include <linux/virtio_config.h>
 
 #include "core.h"
+#include "handover.h"
+#include "param.h"
 #include "trace.h"
 
-static void handover_write_status(struct baton *b, u8 status)
+/* Before any features (virtio 1.2, 3.1.1, steps 2 and 3), and with them (step 5). */
+#define S_SETUP		(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
+#define S_FEATURES	(S_SETUP | VIRTIO_CONFIG_S_FEATURES_OK)
+
+/* Returns what the device makes of it. */
+static u8 handover_write_status(struct baton *b, u8 status)
 {
 	b->fn->ops->set_status(b->fn, status);
-	b->hw_status = status;
 	baton_shadow_stale(b);
+
+	return b->fn->ops->get_status(b->fn);
 }
 
 /**
- * baton_handover_quiesce() - the reset handshake
+ * baton_handover_reset() - the reset handshake
  * @b: the function
  *
  * virtio 1.2, 2.4.1 and 4.1.4.3.2: write 0, then wait until it reads 0.
@@ -27,7 +35,7 @@ static void handover_write_status(struct baton *b, u8 status)
  * says; &baton.lock held.
  * Return: 0; -ENODEV if the function is gone; -ETIMEDOUT if it did not answer.
  */
-int baton_handover_quiesce(struct baton *b)
+int baton_handover_reset(struct baton *b)
 {
 	const struct baton_function_ops *ops = b->fn->ops;
 	ktime_t start = ktime_get();
@@ -36,12 +44,9 @@ int baton_handover_quiesce(struct baton *b)
 	u8 status;
 	int err = 0;
 
-	handover_write_status(b, 0);
-	for (;;) {
+	status = handover_write_status(b, 0);
+	while (status) {
 		late = ktime_after(ktime_get(), deadline);
-		status = ops->get_status(b->fn);
-		if (!status)
-			break;
 		if (status == 0xff && !ops->present(b->fn)) {
 			err = -ENODEV;
 			break;
@@ -51,41 +56,56 @@ int baton_handover_quiesce(struct baton *b)
 			break;
 		}
 		usleep_range(100, 1000);
+		status = ops->get_status(b->fn);
 	}
 
 	trace_baton_reset(b->fn->dev, ktime_us_delta(ktime_get(), start), err);
 	if (err == -ENODEV)
-		baton_function_refuse(b, "the function is gone (its status reads 0xff)");
+		baton_report_fault(b, "the function is gone (its status reads 0xff)");
 	else if (err)
-		baton_function_refuse(b,
-				      "no answer to reset: status %#x after %u ms (reset_timeout_ms)",
-				      status, READ_ONCE(baton_reset_timeout_ms));
+		baton_report_fault(b,
+				   "no answer to reset: status %#x after %u ms (reset_timeout_ms)",
+				   status, READ_ONCE(baton_reset_timeout_ms));
 
 	return err;
 }
 
-static int step_quiesce(struct baton *b)
+/*
+ * virtio 1.2, 3.1.1, steps 2 to 6, all at once: whatever order the consumer
+ * sets its status bits in, the hardware sees the one of the specification.
+ */
+static int step_negotiate(struct baton *b)
 {
-	if (b->bv)
-		baton_queue_silence(b->bv);
-	return baton_handover_quiesce(b);
+	const struct baton_function_ops *ops = b->fn->ops;
+	u64 features = b->bv->hw_features;
+	u8 status;
+
+	ops->set_status(b->fn, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	ops->set_status(b->fn, S_SETUP);
+	ops->set_features(b->fn, features);
+	status = handover_write_status(b, S_FEATURES);
+	if (status == S_FEATURES)
+		return 0;
+	baton_report_refusal(b, "the device refused features %#llx: status %#x", features, status);
+
+	return -EIO;
 }
 
 static int step_attach(struct baton *b)
 {
-	return baton_dma_attach(b, b->owner.owner);
+	return baton_domain_attach(b, b->owner.owner);
+}
+
+static int step_vectors(struct baton *b)
+{
+	return baton_irq_request(b->bv);
 }
 
 static int step_program(struct baton *b)
 {
-	int err = baton_queue_enable_ready(b);
+	int err = baton_queue_enable_ready(b->bv);
 
-	return err ?: baton_ctrl_start(b);
-}
-
-static int step_block(struct baton *b)
-{
-	return baton_dma_attach(b, BATON_NONE);
+	return err ?: baton_cvq_setup(b->bv);
 }
 
 static int step_master(struct baton *b)
@@ -94,33 +114,50 @@ static int step_master(struct baton *b)
 	return 0;
 }
 
+static int step_driver_ok(struct baton *b)
+{
+	u8 wanted = S_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK;
+	u8 status = handover_write_status(b, wanted);
+
+	if (status == wanted)
+		return 0;
+	baton_report_refusal(b, "DRIVER_OK refused by the device: wrote status %#x, reads %#x",
+			     wanted, status);
+
+	return -EIO;
+}
+
+static int step_control(struct baton *b)
+{
+	return baton_cvq_restore(b->bv);
+}
+
+static int step_quiesce(struct baton *b)
+{
+	if (b->bv)
+		baton_queue_mute(b->bv);
+	return baton_handover_reset(b);
+}
+
 static int step_unmaster(struct baton *b)
 {
 	b->fn->ops->set_master(b->fn, false);
 	return 0;
 }
 
-static int step_driver_ok(struct baton *b)
+static int step_unvector(struct baton *b)
 {
-	u8 status;
-
-	handover_write_status(b, b->hw_status | VIRTIO_CONFIG_S_DRIVER_OK);
-	status = b->fn->ops->get_status(b->fn);
-	if (status != b->hw_status) {
-		baton_function_refuse(b,
-				      "DRIVER_OK refused by the device: wrote status %#x, reads %#x",
-				      b->hw_status, status);
-		return -EIO;
-	}
-
+	if (!b->bv)
+		return 0;
+	baton_irq_free(b->bv);
+	baton_cvq_stop(b->bv);
+	baton_ctrl_stop(b->bv);
 	return 0;
 }
 
-static int step_unvector(struct baton *b)
+static int step_block(struct baton *b)
 {
-	baton_irq_free(b);
-	baton_ctrl_stop(b);
-	return 0;
+	return baton_domain_attach(b, BATON_NONE);
 }
 
 static int step_flr(struct baton *b)
@@ -128,47 +165,42 @@ static int step_flr(struct baton *b)
 	int err = b->fn->ops->reset(b->fn);
 
 	if (err)
-		baton_function_refuse(b, "function-level reset failed: %pe", ERR_PTR(err));
+		baton_report_fault(b, "function-level reset failed: %pe", ERR_PTR(err));
 	else
-		baton_function_refuse(b, "had to be reset by force (function-level reset)");
+		baton_report_fault(b, "had to be reset by force (function-level reset)");
 
 	return err;
 }
 
-static int step_forsake(struct baton *b)
+static int step_disable(struct baton *b)
 {
 	step_unmaster(b);
-	baton_queue_silence(b->bv);
+	baton_queue_mute(b->bv);
 	baton_virtio_break(b);
 	return 0;
 }
 
 static int (*const steps[BATON_NR_STEPS])(struct baton *b) = {
+	[BATON_STEP_NEGOTIATE]	= step_negotiate,
 	[BATON_STEP_ATTACH]	= step_attach,
-	[BATON_STEP_VECTORS]	= baton_irq_request,
+	[BATON_STEP_VECTORS]	= step_vectors,
 	[BATON_STEP_PROGRAM]	= step_program,
 	[BATON_STEP_MASTER]	= step_master,
 	[BATON_STEP_DRIVER_OK]	= step_driver_ok,
-	[BATON_STEP_CONTROL]	= baton_ctrl_restore,
+	[BATON_STEP_CONTROL]	= step_control,
 	[BATON_STEP_QUIESCE]	= step_quiesce,
 	[BATON_STEP_UNMASTER]	= step_unmaster,
 	[BATON_STEP_UNVECTOR]	= step_unvector,
 	[BATON_STEP_BLOCK]	= step_block,
 	[BATON_STEP_FLR]	= step_flr,
-	[BATON_STEP_VERIFY]	= baton_handover_quiesce,
-	[BATON_STEP_FORSAKE]	= step_forsake,
+	[BATON_STEP_VERIFY]	= baton_handover_reset,
+	[BATON_STEP_DISABLE]	= step_disable,
 };
 
-/**
- * baton_handover_owned() - has somebody yet to let go of the function?
- * @b: the function
- *
- * Context: &baton.lock held.
- * Return: true from DRIVER_OK on until reset.
- */
-bool baton_handover_owned(const struct baton *b)
+static void handover_set_state(struct baton *b, enum baton_state from)
 {
-	return baton_running(b) || b->owner.state == BATON_LOST;
+	if (b->owner.state != from)
+		trace_baton_owner(b->fn->dev, from, &b->owner);
 }
 
 /**
@@ -191,15 +223,9 @@ int baton_handover_event(struct baton *b, enum baton_event event)
 	lockdep_assert_held(&b->lock);
 
 	err = baton_owner_event(o, event);
-	if (err) {
-		if (event == BATON_EV_GRANT)
-			baton_function_refuse(b, "DRIVER_OK refused: function %s, consumer %s: %pe",
-					      baton_owner_state_name(o->state),
-					      baton_owner_party_name(o->consumer), ERR_PTR(err));
+	if (err)
 		return err;
-	}
-	if (o->state != from)
-		trace_baton_owner(b->fn->dev, from, o);
+	handover_set_state(b, from);
 
 	while (o->step != BATON_STEP_NONE) {
 		from = o->state;
@@ -209,17 +235,39 @@ int baton_handover_event(struct baton *b, enum baton_event event)
 		if (!first_err)
 			first_err = err;
 		baton_owner_done(o, err);
-		if (o->state != from)
-			trace_baton_owner(b->fn->dev, from, o);
+		handover_set_state(b, from);
 	}
+	WARN_ON_ONCE(!baton_owner_valid(o));
 
 	if (last != BATON_STEP_NONE && o->state == BATON_BROKEN) {
-		baton_function_refuse(b,
-				      "broken: %s failed (%pe): remove and rescan the function, or reset it through sysfs",
-				      baton_owner_step_name(last), ERR_PTR(err));
+		baton_report_fault(b,
+				   "broken: %s failed (%pe): remove and rescan the function, or reset it through sysfs",
+				   baton_owner_step_name(last), ERR_PTR(err));
 		return -EIO;
 	}
 
 	/* A drain that had to use force has still led where it should. */
-	return event == BATON_EV_DRAIN || event == BATON_EV_REVIVE ? 0 : first_err;
+	return event == BATON_EV_NEGOTIATE || event == BATON_EV_GRANT ? first_err : 0;
+}
+
+/**
+ * baton_handover_fail() - the owner cannot go on, and has to reset
+ * @bv: the vDPA device; somebody owns the function
+ * @stop: the function cannot be left running either
+ *
+ * What is called &baton_vdpa.fail from below.
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_handover_fail(struct baton_vdpa *bv, bool stop)
+{
+	struct baton *b = bv->b;
+
+	/* A kernel driver spins until it is answered, or its queues are broken. */
+	if (stop || b->owner.owner == BATON_KERNEL)
+		baton_handover_event(b, BATON_EV_LOSE);
+	if (stop)
+		baton_handover_reset(b);
+	WRITE_ONCE(bv->needs_reset, true);
+	baton_irq_config(bv);
 }

@@ -11,6 +11,7 @@
 #include <linux/virtio_config.h>
 
 #include "core.h"
+#include "irq.h"
 
 static void irq_run_callback(spinlock_t *lock, const struct vdpa_callback *shared)
 {
@@ -54,23 +55,25 @@ void baton_irq_queue(struct baton_queue *bq)
  * configuration interrupt. A single vector for everything does not tell what
  * it came for: the owner then looks at its configuration more often than needed.
  */
-static void irq_config_changed(struct baton *b)
+static void irq_config_changed(struct baton_vdpa *bv)
 {
-	baton_shadow_stale(b);
-	if (b->fn->ops->get_status(b->fn) & VIRTIO_CONFIG_S_NEEDS_RESET)
-		WRITE_ONCE(b->bv->needs_reset, true);
-	baton_irq_config(b->bv);
+	struct baton_function *fn = bv->b->fn;
+
+	baton_shadow_stale(bv->b);
+	if (fn->ops->get_status(fn) & VIRTIO_CONFIG_S_NEEDS_RESET)
+		WRITE_ONCE(bv->needs_reset, true);
+	baton_irq_config(bv);
 }
 
 static irqreturn_t irq_handle_vector(int irq, void *data)
 {
 	struct baton_vector *v = data;
-	struct baton_vdpa *bv = v->b->bv;
+	struct baton_vdpa *bv = v->bv;
 	struct baton_queue *bq;
 	unsigned int i;
 
 	if (v->index == 0)
-		irq_config_changed(v->b);
+		irq_config_changed(bv);
 	for (i = 0; i < bv->nr_queues; i++) {
 		bq = &bv->queues[i];
 		/* Pairs with baton_queue_enable(): then the vector is set as well. */
@@ -94,11 +97,11 @@ static irqreturn_t irq_handle_queue(int irq, void *data)
  * The kernel's drivers poll the queues that they gave no callback; a user may
  * supply an eventfd at any time.
  */
-static bool irq_queue_wants_vector(const struct baton *b, const struct baton_queue *bq)
+static bool irq_queue_wants_vector(const struct baton_vdpa *bv, const struct baton_queue *bq)
 {
-	if (bq->index == b->bv->control || !b->fn->queue_max[bq->index])
+	if (bq->index == bv->ctrl.index || !bv->b->fn->queue_max[bq->index])
 		return false;
-	return b->owner.owner == BATON_USER ? bq->cfg.size : !!bq->cb.callback;
+	return bv->b->owner.owner == BATON_USER ? bq->cfg.size : !!bq->cb.callback;
 }
 
 /* Vector 0 is the configuration's; queues get the others, or share what is there. */
@@ -107,9 +110,8 @@ static u16 vector_share_of(unsigned int nth, unsigned int nr_vectors)
 	return nr_vectors == 1 ? 0 : 1 + nth % (nr_vectors - 1);
 }
 
-static void vectors_assign(struct baton *b, unsigned int want)
+static void vectors_assign(struct baton_vdpa *bv, unsigned int want)
 {
-	struct baton_vdpa *bv = b->bv;
 	struct baton_queue *bq;
 	unsigned int i, nth = 0;
 
@@ -118,17 +120,16 @@ static void vectors_assign(struct baton *b, unsigned int want)
 		bq = &bv->queues[i];
 		bq->own_irq = -EINVAL;
 		bq->cfg.vector = BATON_NO_VECTOR;
-		if (!irq_queue_wants_vector(b, bq))
+		if (!irq_queue_wants_vector(bv, bq))
 			continue;
-		bq->cfg.vector = vector_share_of(nth++, b->nr_vectors);
-		if (b->nr_vectors == want)
-			bq->own_irq = b->vectors[bq->cfg.vector].irq;
+		bq->cfg.vector = vector_share_of(nth++, bv->nr_vectors);
+		if (bv->nr_vectors == want)
+			bq->own_irq = bv->vectors[bq->cfg.vector].irq;
 	}
 }
 
-static struct baton_queue *vector_sole_queue(struct baton *b, unsigned int vector)
+static struct baton_queue *vector_sole_queue(struct baton_vdpa *bv, unsigned int vector)
 {
-	struct baton_vdpa *bv = b->bv;
 	unsigned int i;
 
 	for (i = 0; i < bv->nr_queues; i++)
@@ -138,16 +139,16 @@ static struct baton_queue *vector_sole_queue(struct baton *b, unsigned int vecto
 	return NULL;
 }
 
-static int vector_request(struct baton *b, unsigned int i)
+static int vector_request(struct baton_vdpa *bv, unsigned int i)
 {
-	struct baton_vector *v = &b->vectors[i];
-	struct baton_queue *bq = vector_sole_queue(b, i);
-	const char *function = dev_name(b->fn->dev);
+	struct baton_vector *v = &bv->vectors[i];
+	struct baton_queue *bq = vector_sole_queue(bv, i);
+	const char *function = dev_name(bv->b->fn->dev);
 	int err;
 
 	if (i == 0)
 		snprintf(v->name, sizeof(v->name), "baton-%s-%s", function,
-			 b->nr_vectors == 1 ? "all" : "config");
+			 bv->nr_vectors == 1 ? "all" : "config");
 	else if (bq)
 		snprintf(v->name, sizeof(v->name), "baton-%s-vq%u", function, bq->index);
 	else
@@ -160,26 +161,26 @@ static int vector_request(struct baton *b, unsigned int i)
 	if (err || !bq)
 		return err;
 
-	guard(mutex)(&b->bv->affinity_lock);
+	guard(mutex)(&bv->affinity_lock);
 	if (bq->affinity)
 		irq_set_affinity(v->irq, bq->affinity);
 
 	return 0;
 }
 
-static void vectors_free_irqs(struct baton *b, unsigned int nr)
+static void vectors_free_irqs(struct baton_vdpa *bv, unsigned int nr)
 {
 	struct baton_queue *bq;
 
 	while (nr--) {
-		bq = vector_sole_queue(b, nr);
-		free_irq(b->vectors[nr].irq, bq ? (void *)bq : &b->vectors[nr]);
+		bq = vector_sole_queue(bv, nr);
+		free_irq(bv->vectors[nr].irq, bq ? (void *)bq : &bv->vectors[nr]);
 	}
 }
 
-static void vectors_free(struct baton *b)
+static void vectors_free(struct baton_vdpa *bv)
 {
-	struct baton_vdpa *bv = b->bv;
+	struct baton_function *fn = bv->b->fn;
 	unsigned int i;
 
 	mutex_lock(&bv->affinity_lock);
@@ -188,15 +189,15 @@ static void vectors_free(struct baton *b)
 		bv->queues[i].cfg.vector = BATON_NO_VECTOR;
 	}
 	mutex_unlock(&bv->affinity_lock);
-	b->fn->ops->free_vectors(b->fn);
-	kfree(b->vectors);
-	b->vectors = NULL;
-	b->nr_vectors = 0;
+	fn->ops->free_vectors(fn);
+	kfree(bv->vectors);
+	bv->vectors = NULL;
+	bv->nr_vectors = 0;
 }
 
 /**
  * baton_irq_request() - allocate vectors and request interrupts
- * @b: the function, about to be granted to the owner of its vDPA device
+ * @bv: the vDPA device, whose function is about to be granted to its owner
  *
  * One vector for each queue that wants one and one for the configuration, if
  * there are enough; else queues share; else one vector serves all.
@@ -204,39 +205,39 @@ static void vectors_free(struct baton *b)
  * Context: may sleep; &baton.lock held.
  * Return: 0 or a negative errno: nothing is left allocated then.
  */
-int baton_irq_request(struct baton *b)
+int baton_irq_request(struct baton_vdpa *bv)
 {
+	struct baton *b = bv->b;
 	const struct baton_function_ops *ops = b->fn->ops;
-	struct baton_vdpa *bv = b->bv;
 	unsigned int want = 1, i;
 	int nr, err;
 
 	for (i = 0; i < bv->nr_queues; i++)
-		want += irq_queue_wants_vector(b, &bv->queues[i]);
+		want += irq_queue_wants_vector(bv, &bv->queues[i]);
 
 	nr = ops->alloc_vectors(b->fn, want);
 	if (nr < 1) {
-		baton_function_refuse(b,
-				      "DRIVER_OK refused: no interrupt vectors (MSI-X), wanted %u: %pe",
-				      want,
-				      ERR_PTR(nr));
+		baton_report_refusal(b,
+				     "DRIVER_OK refused: no interrupt vectors (MSI-X), wanted %u: %pe",
+				     want,
+				     ERR_PTR(nr));
 		return nr < 0 ? nr : -ENOSPC;
 	}
-	b->nr_vectors = nr;
-	b->vectors = kcalloc(nr, sizeof(*b->vectors), GFP_KERNEL);
-	if (!b->vectors) {
-		vectors_free(b);
+	bv->nr_vectors = nr;
+	bv->vectors = kcalloc(nr, sizeof(*bv->vectors), GFP_KERNEL);
+	if (!bv->vectors) {
+		vectors_free(bv);
 		return -ENOMEM;
 	}
 	for (i = 0; i < nr; i++) {
-		b->vectors[i].b = b;
-		b->vectors[i].index = i;
-		b->vectors[i].irq = ops->vector_irq(b->fn, i);
+		bv->vectors[i].bv = bv;
+		bv->vectors[i].index = i;
+		bv->vectors[i].irq = ops->vector_irq(b->fn, i);
 	}
-	vectors_assign(b, want);
+	vectors_assign(bv, want);
 
 	for (i = 0; i < nr; i++) {
-		err = vector_request(b, i);
+		err = vector_request(bv, i);
 		if (err)
 			goto err_free;
 	}
@@ -252,25 +253,25 @@ int baton_irq_request(struct baton *b)
 	return 0;
 
 err_free:
-	baton_function_refuse(b, "DRIVER_OK refused: cannot set up interrupt vector %u of %d: %pe",
-			      i, nr, ERR_PTR(err));
-	vectors_free_irqs(b, i);
-	vectors_free(b);
+	baton_report_refusal(b, "DRIVER_OK refused: cannot set up interrupt vector %u of %d: %pe",
+			     i, nr, ERR_PTR(err));
+	vectors_free_irqs(bv, i);
+	vectors_free(bv);
 	return err;
 }
 
 /**
  * baton_irq_free() - free interrupts and vectors
- * @b: the function; does nothing if it has none
+ * @bv: the vDPA device; does nothing if it has none
  *
  * No callback runs, or will run, on behalf of these when this returns.
  *
  * Context: may sleep; &baton.lock held.
  */
-void baton_irq_free(struct baton *b)
+void baton_irq_free(struct baton_vdpa *bv)
 {
-	if (!b->vectors)
+	if (!bv->vectors)
 		return;
-	vectors_free_irqs(b, b->nr_vectors);
-	vectors_free(b);
+	vectors_free_irqs(bv, bv->nr_vectors);
+	vectors_free(bv);
 }

@@ -1,29 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * baton.ko: its parameters, and the workqueue that serves control queues.
+ * baton.ko comes and goes.
  */
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
-#include "core.h"
 #include "faults.h"
-
-unsigned int baton_reset_timeout_ms = 10000;
-module_param_named(reset_timeout_ms, baton_reset_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(reset_timeout_ms,
-		 "How long a function may take to answer a reset before it is reset by force (ms, default 10000)");
-
-unsigned int baton_ctrl_timeout_ms = 5000;
-module_param_named(ctrl_timeout_ms, baton_ctrl_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(ctrl_timeout_ms,
-		 "How long a function may take to answer a control command before it is reset (ms, default 5000)");
-
-bool baton_allow_unsafe_interrupts;
-module_param_named_unsafe(allow_unsafe_interrupts, baton_allow_unsafe_interrupts, bool, 0444);
-MODULE_PARM_DESC(allow_unsafe_interrupts,
-		 "Let users own functions that can forge interrupts, for want of interrupt remapping (taints the kernel, default N)");
-
-struct workqueue_struct *baton_wq;
+#include "param.h"
+#include "virtio.h"
 
 static int __init main_init(void)
 {
@@ -45,7 +29,6 @@ static int __init main_init(void)
 static void __exit main_uninit(void)
 {
 	baton_faults_uninit();
-	baton_virtio_uninit();
 	destroy_workqueue(baton_wq);
 }
 

@@ -9,11 +9,67 @@
 #include <uapi/linux/vdpa.h>
 
 #include "core.h"
+#include "consumer.h"
 #include "features.h"
+#include "handover.h"
+#include "mgmt.h"
+#include "ops.h"
+#include "provision.h"
+#include "status.h"
+#include "sysfs.h"
 
 static struct baton *mgmt_to_baton(struct vdpa_mgmt_dev *mdev)
 {
 	return container_of(mdev, struct baton, mgmt);
+}
+
+static void mgmt_set_device(struct baton *b, struct baton_vdpa *bv)
+{
+	mutex_lock(&b->lock);
+	b->bv = bv;
+	mutex_unlock(&b->lock);
+}
+
+/* What a new vDPA device is made of, before anybody else knows of it. */
+static int mgmt_init_device(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
+{
+	struct baton *b = bv->b;
+	int err;
+
+	bv->fail = baton_handover_fail;
+	spin_lock_init(&bv->config_lock);
+	mutex_lock(&b->lock);
+	err = baton_provision_init(bv, config);
+	mutex_unlock(&b->lock);
+	if (err)
+		return err;
+	baton_queue_init(bv);
+	err = baton_cvq_init(bv);
+	if (err)
+		return err;
+	err = baton_ctrl_init(bv);
+	if (err)
+		goto err_cvq;
+	baton_ctrl_find(bv, baton_status_offered(bv));
+	err = baton_consumer_watch(bv);
+	if (err)
+		goto err_ctrl;
+
+	return 0;
+
+err_ctrl:
+	baton_ctrl_uninit(bv);
+err_cvq:
+	baton_cvq_uninit(bv);
+	return err;
+}
+
+static void mgmt_uninit_device(struct baton_vdpa *bv)
+{
+	baton_consumer_unwatch(bv);
+	baton_ctrl_uninit(bv);
+	baton_cvq_uninit(bv);
+	baton_queue_reset(bv);
 }
 
 /* Called with the vDPA core's device lock held, as is dev_del. */
@@ -28,14 +84,14 @@ static int mgmt_dev_add(struct vdpa_mgmt_dev *mdev, const char *name,
 
 	if (b->bv) {
 		mutex_lock(&b->lock);
-		baton_function_refuse(b,
-				      "dev add %s refused: the function already is vDPA device %s; delete that first",
-				      name, dev_name(&b->bv->vdpa.dev));
+		baton_report_refusal(b,
+				     "dev add %s refused: the function already is vDPA device %s; delete that first",
+				     name, dev_name(&b->bv->vdpa.dev));
 		mutex_unlock(&b->lock);
 		return -EBUSY;
 	}
 	/* vdpa_alloc_device() has no room for a flexible array. */
-	vdev = baton_compat_alloc_device(dev, &baton_vdpa_ops, BATON_NR_GROUPS, BATON_NR_AS,
+	vdev = baton_compat_alloc_device(dev, &baton_ops, BATON_NR_GROUPS, BATON_NR_AS,
 					 struct_size(bv, queues, b->fn->nr_queues), name);
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);
@@ -46,31 +102,21 @@ static int mgmt_dev_add(struct vdpa_mgmt_dev *mdev, const char *name,
 	bv->vdpa.dev.groups = baton_sysfs_groups;
 	baton_compat_set_dma_dev(&bv->vdpa, dev);
 
-	mutex_lock(&b->lock);
-	err = baton_provision(bv, config);
-	mutex_unlock(&b->lock);
+	err = mgmt_init_device(bv, config);
 	if (err)
 		goto err_put;
-	err = baton_vdpa_init(bv);
-	if (err)
-		goto err_put;
-
-	mutex_lock(&b->lock);
-	b->bv = bv;
-	mutex_unlock(&b->lock);
+	mgmt_set_device(b, bv);
 	err = _vdpa_register_device(&bv->vdpa, bv->nr_queues);
 	if (err) {
 		dev_err(dev, "cannot register vDPA device %s: %pe\n", name, ERR_PTR(err));
-		goto err_bv;
+		goto err_device;
 	}
 
 	return 0;
 
-err_bv:
-	mutex_lock(&b->lock);
-	b->bv = NULL;
-	mutex_unlock(&b->lock);
-	baton_vdpa_uninit(bv);
+err_device:
+	mgmt_set_device(b, NULL);
+	mgmt_uninit_device(bv);
 err_put:
 	put_device(&bv->vdpa.dev);
 	return err;
@@ -104,10 +150,8 @@ static void mgmt_dev_del(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev)
 	/* Its memory must outlive the pointer to it. */
 	get_device(&vdev->dev);
 	_vdpa_unregister_device(vdev);
-	baton_vdpa_uninit(bv);
-	mutex_lock(&b->lock);
-	b->bv = NULL;
-	mutex_unlock(&b->lock);
+	mgmt_uninit_device(bv);
+	mgmt_set_device(b, NULL);
 	put_device(&vdev->dev);
 }
 

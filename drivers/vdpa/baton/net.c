@@ -310,7 +310,7 @@ static size_t net_make_command(u8 *cmd, u8 class, u8 number, const u8 *data, siz
  * @n: the network function
  * @nth: which of the commands, from 0 on
  * @hw_features: what was negotiated with the hardware
- * @cmd: where to put it, with room for 16 bytes
+ * @cmd: where to put it, with room for %BATON_RESTORE_MAX bytes
  *
  * A device is promiscuous until told otherwise (5.1.6.5.1). An owner that does
  * not filter for itself still gets its multicast.

@@ -13,6 +13,9 @@
 /* The longest answer: one byte, and coalescing parameters. */
 #define BATON_REPLY_MAX		16
 
+/* The longest command that baton_net_restore() makes. */
+#define BATON_RESTORE_MAX	16
+
 /* What a policy allows its owner. */
 #define BATON_MAY_MAC		1u	/* another MAC address, or several */
 #define BATON_MAY_PROMISC	2u	/* promiscuous mode, and all unicast */

@@ -29,55 +29,115 @@
 /*
  * What each event does in each state. Pairs that are not named are refused.
  *
- *	        grant          (steps)          (steps)
- *	blocked -----> granting -----> kernel ----.
- *	   ^              |        \-> user ------|-- lose --> lost
- *	   |              | (a step failed)       |             |
- *	   |              v                       | drain       | drain
- *	   '---------- draining <-----------------'-------------'
- *	    (handshake)   |  ^
- *	                  v  | revive
- *	                broken
+ *	probed --.
+ *	         | recover
+ *	         v
+ *	      draining <---------------------------------------------------.
+ *	 (handshake) |  ^ recover                                           |
+ *	    |        |  '--- broken                                         |
+ *	    |        '----->   (did not answer)                             |
+ *	    v  negotiate               grant            (steps)             |
+ *	 blocked ------> negotiated ---------> granting ------> kernel -----|
+ *	    ^                |                    |         \-> user -------|
+ *	    |                | lose               | (a step failed)         | drain
+ *	    '----------------'                    '-------------------------|
+ *	                                            kernel, user -- lose -> lost
+ *
+ * Shutdown drains what is not broken, and leads to dead, from where nothing does.
  */
 enum verdict {
-	REFUSE,		/* -EBUSY, or -EIO where the function is broken */
+	REFUSE,		/* -EBUSY; -EIO if the function is not to be trusted, -ENODEV if dead */
 	KEEP,		/* allowed, nothing to do */
 	SET_KERNEL,
 	SET_USER,
 	SET_NONE,
+	SET_BLOCKED,
+	SET_DEAD,
+	START_NEGOTIATION,
 	START_GRANT,
 	START_DRAIN,
 	START_LOSS,
+	START_END,
 };
 
 static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
+	[BATON_PROBED] = {
+		[BATON_EV_LOSE]		= KEEP,
+		[BATON_EV_RECOVER]	= START_DRAIN,
+		[BATON_EV_SHUTDOWN]	= SET_DEAD,
+	},
 	[BATON_BLOCKED] = {
 		[BATON_EV_BIND_KERNEL]	= SET_KERNEL,
 		[BATON_EV_BIND_USER]	= SET_USER,
 		[BATON_EV_UNBIND]	= SET_NONE,
-		[BATON_EV_GRANT]	= START_GRANT,
+		[BATON_EV_NEGOTIATE]	= START_NEGOTIATION,
 		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= KEEP,
+		[BATON_EV_SHUTDOWN]	= START_END,
+	},
+	[BATON_NEGOTIATED] = {
+		[BATON_EV_GRANT]	= START_GRANT,
+		[BATON_EV_DRAIN]	= START_DRAIN,
+		/* Nothing was given to it yet, and it forgets the features. */
+		[BATON_EV_LOSE]		= SET_BLOCKED,
+		[BATON_EV_SHUTDOWN]	= START_END,
 	},
 	[BATON_KERNEL_OWNS] = {
 		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= START_LOSS,
+		[BATON_EV_SHUTDOWN]	= START_END,
 	},
 	[BATON_USER_OWNS] = {
 		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= START_LOSS,
+		[BATON_EV_SHUTDOWN]	= START_END,
 	},
 	[BATON_LOST] = {
 		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= KEEP,
+		[BATON_EV_SHUTDOWN]	= START_END,
 	},
 	[BATON_BROKEN] = {
 		[BATON_EV_BIND_KERNEL]	= SET_KERNEL,
 		[BATON_EV_BIND_USER]	= SET_USER,
 		[BATON_EV_UNBIND]	= SET_NONE,
 		[BATON_EV_LOSE]		= KEEP,
-		[BATON_EV_REVIVE]	= START_DRAIN,
+		[BATON_EV_RECOVER]	= START_DRAIN,
+		[BATON_EV_SHUTDOWN]	= SET_DEAD,
 	},
+	[BATON_DEAD] = {
+		[BATON_EV_UNBIND]	= SET_NONE,
+		[BATON_EV_LOSE]		= KEEP,
+		[BATON_EV_SHUTDOWN]	= KEEP,
+	},
+};
+
+/*
+ * Which parties may be owner and consumer in each state, as sets; whether steps
+ * may be left to do; and whether the last handshake must have been answered, and
+ * the empty domain be attached.
+ */
+#define NOBODY	(1u << BATON_NONE)
+#define KERNEL	(1u << BATON_KERNEL)
+#define USER	(1u << BATON_USER)
+#define ANYBODY	(NOBODY | KERNEL | USER)
+
+static const struct {
+	unsigned char owners;
+	unsigned char consumers;
+	bool steps;
+	bool safe;
+} valid[BATON_NR_STATES] = {
+	[BATON_PROBED]		= { NOBODY,		NOBODY,		false,	false },
+	[BATON_BLOCKED]		= { NOBODY,		ANYBODY,	false,	true },
+	[BATON_NEGOTIATED]	= { NOBODY,		KERNEL | USER,	true,	true },
+	[BATON_GRANTING]	= { KERNEL | USER,	KERNEL | USER,	true,	false },
+	[BATON_KERNEL_OWNS]	= { KERNEL,		KERNEL,		false,	false },
+	[BATON_USER_OWNS]	= { USER,		USER,		false,	false },
+	[BATON_LOST]		= { KERNEL | USER,	KERNEL | USER,	true,	false },
+	[BATON_DRAINING]	= { ANYBODY,		ANYBODY,	true,	false },
+	[BATON_BROKEN]		= { NOBODY,		ANYBODY,	false,	false },
+	[BATON_DEAD]		= { NOBODY,		ANYBODY,	false,	false },
 };
 
 /* What follows each step: END leaves it to owner_finish() what has been reached. */
@@ -87,6 +147,8 @@ static const struct {
 	unsigned char ok;
 	unsigned char failed;
 } sequel[BATON_NR_STEPS] = {
+	[BATON_STEP_NEGOTIATE]	= { END,		BATON_STEP_QUIESCE },
+
 	[BATON_STEP_ATTACH]	= { BATON_STEP_VECTORS,	BATON_STEP_QUIESCE },
 	[BATON_STEP_VECTORS]	= { BATON_STEP_PROGRAM,	BATON_STEP_QUIESCE },
 	[BATON_STEP_PROGRAM]	= { BATON_STEP_MASTER,	BATON_STEP_QUIESCE },
@@ -101,14 +163,22 @@ static const struct {
 	[BATON_STEP_FLR]	= { BATON_STEP_VERIFY,	END },
 	[BATON_STEP_VERIFY]	= { END,		END },
 
-	[BATON_STEP_FORSAKE]	= { END,		END },
+	[BATON_STEP_DISABLE]	= { END,		END },
 };
 
-static void owner_start_drain(struct baton_owner *o)
+static void owner_start_drain(struct baton_owner *o, bool final)
 {
 	WRITE_ONCE(o->state, BATON_DRAINING);
-	o->quiesced = false;
+	o->answered = false;
+	o->final = final;
 	o->step = BATON_STEP_QUIESCE;
+}
+
+static enum baton_state owner_drained(const struct baton_owner *o)
+{
+	if (o->final)
+		return BATON_DEAD;
+	return o->answered && o->emptied ? BATON_BLOCKED : BATON_BROKEN;
 }
 
 /* The steps have run out: which state has been reached? */
@@ -119,12 +189,12 @@ static void owner_finish(struct baton_owner *o, enum baton_step last)
 		WRITE_ONCE(o->state, o->owner == BATON_USER ? BATON_USER_OWNS : BATON_KERNEL_OWNS);
 		break;
 	case BATON_DRAINING:
-		if (last == BATON_STEP_BLOCK && !o->quiesced) {
+		if (last == BATON_STEP_BLOCK && !o->answered) {
 			o->step = BATON_STEP_FLR;
 			break;
 		}
 		WRITE_ONCE(o->owner, BATON_NONE);
-		WRITE_ONCE(o->state, o->quiesced && o->blocked ? BATON_BLOCKED : BATON_BROKEN);
+		WRITE_ONCE(o->state, owner_drained(o));
 		break;
 	default:
 		break;
@@ -135,12 +205,26 @@ static void owner_finish(struct baton_owner *o, enum baton_step last)
  * baton_owner_init() - a function that has just been probed
  * @o: the state machine
  *
- * It starts out as broken, that is: trusted with nothing, until
- * %BATON_EV_REVIVE has seen it reset and blocked.
+ * It is trusted with nothing until %BATON_EV_RECOVER has seen it reset and
+ * blocked.
  */
 void baton_owner_init(struct baton_owner *o)
 {
-	*o = (struct baton_owner) { .state = BATON_BROKEN };
+	*o = (struct baton_owner) { .state = BATON_PROBED };
+}
+
+/* Why an event is refused. */
+static int owner_refusal(const struct baton_owner *o)
+{
+	switch (o->state) {
+	case BATON_DEAD:
+		return -ENODEV;
+	case BATON_PROBED:
+	case BATON_BROKEN:
+		return -EIO;
+	default:
+		return -EBUSY;
+	}
 }
 
 /**
@@ -151,8 +235,8 @@ void baton_owner_init(struct baton_owner *o)
  * Context: any; the caller serialises all calls for one @o.
  * Return: 0, and @o->step says what has to be done first, if anything;
  * -EBUSY if @event is not allowed in this state, -EIO if the function is
- * broken, -EPERM if nobody, or somebody who must not, asks for ownership.
- * Nothing has changed then.
+ * probed or broken, -ENODEV if it is dead, -EPERM if nobody, or somebody who
+ * must not, asks for it. Nothing has changed then.
  */
 int baton_owner_event(struct baton_owner *o, enum baton_event event)
 {
@@ -166,28 +250,42 @@ int baton_owner_event(struct baton_owner *o, enum baton_event event)
 	case SET_USER:
 		if (o->consumer != BATON_NONE)
 			return -EBUSY;
-		o->consumer = event == BATON_EV_BIND_USER ? BATON_USER : BATON_KERNEL;
+		WRITE_ONCE(o->consumer, event == BATON_EV_BIND_USER ? BATON_USER : BATON_KERNEL);
 		return 0;
 	case SET_NONE:
-		o->consumer = BATON_NONE;
+		WRITE_ONCE(o->consumer, BATON_NONE);
+		return 0;
+	case SET_BLOCKED:
+		WRITE_ONCE(o->state, BATON_BLOCKED);
+		return 0;
+	case SET_DEAD:
+		WRITE_ONCE(o->state, BATON_DEAD);
+		return 0;
+	case START_NEGOTIATION:
+		if (o->consumer == BATON_NONE)
+			return -EPERM;
+		WRITE_ONCE(o->state, BATON_NEGOTIATED);
+		o->step = BATON_STEP_NEGOTIATE;
 		return 0;
 	case START_GRANT:
-		if (o->consumer == BATON_NONE ||
-		    (o->consumer == BATON_USER && !o->user_allowed))
+		if (o->consumer == BATON_USER && !o->user_allowed)
 			return -EPERM;
 		WRITE_ONCE(o->state, BATON_GRANTING);
 		WRITE_ONCE(o->owner, o->consumer);
 		o->step = BATON_STEP_ATTACH;
 		return 0;
 	case START_DRAIN:
-		owner_start_drain(o);
+		owner_start_drain(o, false);
+		return 0;
+	case START_END:
+		owner_start_drain(o, true);
 		return 0;
 	case START_LOSS:
 		WRITE_ONCE(o->state, BATON_LOST);
-		o->step = BATON_STEP_FORSAKE;
+		o->step = BATON_STEP_DISABLE;
 		return 0;
 	default:
-		return o->state == BATON_BROKEN ? -EIO : -EBUSY;
+		return owner_refusal(o);
 	}
 }
 
@@ -208,24 +306,47 @@ void baton_owner_done(struct baton_owner *o, int err)
 	switch (step) {
 	case BATON_STEP_ATTACH:
 		/* Even a failed attach may have taken the empty domain away. */
-		o->blocked = false;
+		o->emptied = false;
 		break;
 	case BATON_STEP_QUIESCE:
 	case BATON_STEP_VERIFY:
-		o->quiesced = !err;
+		o->answered = !err;
 		break;
 	case BATON_STEP_BLOCK:
-		o->blocked = !err;
+		o->emptied = !err;
 		break;
 	default:
 		break;
 	}
 
 	o->step = err ? sequel[step].failed : sequel[step].ok;
-	if (o->state == BATON_GRANTING && o->step == BATON_STEP_QUIESCE)
-		owner_start_drain(o);
+	if (o->state != BATON_DRAINING && o->step == BATON_STEP_QUIESCE)
+		owner_start_drain(o, false);
 	if (o->step == BATON_STEP_NONE)
 		owner_finish(o, step);
+}
+
+/**
+ * baton_owner_valid() - do the parts of the state machine go together?
+ * @o: the state machine
+ *
+ * Return: true if so. False is a bug in owner.c, or in who wrote to @o.
+ */
+bool baton_owner_valid(const struct baton_owner *o)
+{
+	if (o->state >= BATON_NR_STATES || o->step >= BATON_NR_STEPS ||
+	    o->owner >= BATON_NR_PARTIES || o->consumer >= BATON_NR_PARTIES)
+		return false;
+	if (!(valid[o->state].owners & 1u << o->owner) ||
+	    !(valid[o->state].consumers & 1u << o->consumer))
+		return false;
+	if (o->owner != BATON_NONE && (o->owner != o->consumer ||
+				       (o->owner == BATON_USER && !o->user_allowed)))
+		return false;
+	if (o->step != BATON_STEP_NONE && !valid[o->state].steps)
+		return false;
+
+	return !valid[o->state].safe || (o->answered && o->emptied);
 }
 
 /**
@@ -233,12 +354,36 @@ void baton_owner_done(struct baton_owner *o, int err)
  * @o: the state machine
  *
  * Return: true once the function can no longer reach memory: it has answered
- * the reset handshake, or (broken) has neither bus mastering nor a domain.
+ * the reset handshake, or (broken, dead) has neither bus mastering nor a domain.
  */
 bool baton_owner_may_release(const struct baton_owner *o)
 {
 	return o->step == BATON_STEP_NONE &&
-	       (o->state == BATON_BLOCKED || o->state == BATON_BROKEN);
+	       (o->state == BATON_PROBED || o->state == BATON_BLOCKED ||
+		o->state == BATON_NEGOTIATED || o->state == BATON_BROKEN ||
+		o->state == BATON_DEAD);
+}
+
+/**
+ * baton_owner_runs() - does the function work for somebody?
+ * @o: the state machine
+ *
+ * Return: true from DRIVER_OK on until reset, or until it is lost.
+ */
+bool baton_owner_runs(const struct baton_owner *o)
+{
+	return o->state == BATON_KERNEL_OWNS || o->state == BATON_USER_OWNS;
+}
+
+/**
+ * baton_owner_held() - has somebody yet to let go of the function?
+ * @o: the state machine
+ *
+ * Return: true from DRIVER_OK on until reset.
+ */
+bool baton_owner_held(const struct baton_owner *o)
+{
+	return baton_owner_runs(o) || o->state == BATON_LOST;
 }
 
 static const char *owner_name_of(const char *const *names, unsigned int nr, unsigned int i)
@@ -268,7 +413,8 @@ const char *baton_owner_party_name(enum baton_party party)
 const char *baton_owner_state_name(enum baton_state state)
 {
 	static const char *const names[] = {
-		"blocked", "granting", "kernel", "user", "lost", "draining", "broken",
+		"probed", "blocked", "negotiated", "granting", "kernel", "user", "lost",
+		"draining", "broken", "dead",
 	};
 
 	return owner_name_of(names, NR_OF(names), state);
@@ -283,8 +429,8 @@ const char *baton_owner_state_name(enum baton_state state)
 const char *baton_owner_step_name(enum baton_step step)
 {
 	static const char *const names[] = {
-		"none", "attach", "vectors", "program", "master", "driver_ok", "control", "quiesce",
-		"unmaster", "unvector", "block", "flr", "verify", "forsake",
+		"none", "negotiate", "attach", "vectors", "program", "master", "driver_ok",
+		"control", "quiesce", "unmaster", "unvector", "block", "flr", "verify", "disable",
 	};
 
 	return owner_name_of(names, NR_OF(names), step);

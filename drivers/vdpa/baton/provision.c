@@ -15,6 +15,7 @@
 
 #include "core.h"
 #include "features.h"
+#include "provision.h"
 
 #define HAS(config, attr) ((config)->mask & BIT_ULL(VDPA_ATTR_DEV_##attr))
 
@@ -34,9 +35,9 @@ static int provision_features(struct baton_vdpa *bv, const struct vdpa_dev_set_c
 	if (!why && bv->b->fn->device_id == VIRTIO_ID_NET && baton_net_carried(wanted) != wanted)
 		why = "hold CTRL_VQ (17) and RING_PACKED (34) or DEVICE_STATS (50): leave one out";
 	if (why) {
-		baton_function_refuse(bv->b,
-				      "dev add refused: device_features %#llx %s (available: %#llx)",
-				      wanted, why, available);
+		baton_report_refusal(bv->b,
+				     "dev add refused: device_features %#llx %s (available: %#llx)",
+				     wanted, why, available);
 		return -EINVAL;
 	}
 	bv->provisioned = wanted;
@@ -65,13 +66,13 @@ static int provision_mac(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 	if (!HAS(config, NET_CFG_MACADDR) || ether_addr_equal(mac, bv->net.mac))
 		return 0;
 	if (!is_valid_ether_addr(mac)) {
-		baton_function_refuse(b, "mac %pM refused: not the address of one device", mac);
+		baton_report_refusal(b, "mac %pM refused: not the address of one device", mac);
 		return -EINVAL;
 	}
 	if (!provision_can_set_mac(bv)) {
-		baton_function_refuse(b,
-				      "mac %pM refused: this function cannot change its own, %pM",
-				      mac, bv->net.mac);
+		baton_report_refusal(b,
+				     "mac %pM refused: this function cannot change its own, %pM",
+				     mac, bv->net.mac);
 		return -EOPNOTSUPP;
 	}
 	ether_addr_copy(bv->net.mac, mac);
@@ -88,14 +89,14 @@ static int provision_mtu(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 	if (!HAS(config, NET_CFG_MTU))
 		return 0;
 	if (!(b->hw_features & BIT_ULL(VIRTIO_NET_F_MTU))) {
-		baton_function_refuse(b,
-				      "mtu %u refused: this function does not offer MTU (bit 3); leave mtu out",
-				      mtu);
+		baton_report_refusal(b,
+				     "mtu %u refused: this function does not offer MTU (bit 3); leave mtu out",
+				     mtu);
 		return -EOPNOTSUPP;
 	}
 	if (mtu < ETH_MIN_MTU || mtu > hw_mtu) {
-		baton_function_refuse(b, "mtu %u refused: this function does %u to %u", mtu,
-				      ETH_MIN_MTU, hw_mtu);
+		baton_report_refusal(b, "mtu %u refused: this function does %u to %u", mtu,
+				     ETH_MIN_MTU, hw_mtu);
 		return -EINVAL;
 	}
 	bv->net.mtu = mtu;
@@ -116,9 +117,9 @@ static int provision_pairs(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
 	bv->net.pairs = bv->provisioned & multi ? bv->net.hw_pairs : 1;
 	if (HAS(config, NET_CFG_MAX_VQP)) {
 		if (config->net.max_vq_pairs > bv->net.pairs) {
-			baton_function_refuse(b,
-					      "max_vqp %u refused: the limit of this function is %u",
-					      config->net.max_vq_pairs, bv->net.pairs);
+			baton_report_refusal(b,
+					     "max_vqp %u refused: the limit of this function is %u",
+					     config->net.max_vq_pairs, bv->net.pairs);
 			return -EOPNOTSUPP;
 		}
 		bv->net.pairs = config->net.max_vq_pairs;
@@ -131,7 +132,7 @@ static int provision_pairs(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
 }
 
 /**
- * baton_provision() - fix what the owners of a new vDPA device can have
+ * baton_provision_init() - fix what the owners of a new vDPA device can have
  * @bv: the vDPA device
  * @config: what the administrator said
  *
@@ -139,7 +140,7 @@ static int provision_pairs(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
  * Return: 0; -EINVAL for a value that makes no sense here; -EOPNOTSUPP for one
  * that this function cannot have.
  */
-int baton_provision(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
+int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
 {
 	struct virtio_net_config hw = {};
 	struct baton *b = bv->b;
@@ -171,7 +172,7 @@ int baton_provision(struct baton_vdpa *bv, const struct vdpa_dev_set_config *con
  * @config: what the administrator said: a MAC address, nothing else
  *
  * Context: may sleep; &baton.lock held.
- * Return: 0, or a negative errno as baton_provision(); -EBUSY if a consumer is
+ * Return: 0, or a negative errno as baton_provision_init(); -EBUSY if a consumer is
  * bound.
  */
 int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
@@ -180,9 +181,9 @@ int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
 	int err;
 
 	if (b->owner.consumer != BATON_NONE) {
-		baton_function_refuse(b, "mac %pM refused: unbind the %s consumer first",
-				      config->net.mac,
-				      baton_owner_party_name(b->owner.consumer));
+		baton_report_refusal(b, "mac %pM refused: unbind the %s consumer first",
+				     config->net.mac,
+				     baton_owner_party_name(b->owner.consumer));
 		return -EBUSY;
 	}
 	err = provision_mac(bv, config);

@@ -15,6 +15,7 @@
 #include <linux/virtio_config.h>
 
 #include "core.h"
+#include "queue.h"
 
 /* virtio 1.2, 2.6: alignment of the three parts of a split queue; 2.8.10.1. */
 #define DESC_ALIGN	16
@@ -82,7 +83,7 @@ void baton_queue_reset(struct baton_vdpa *bv)
 }
 
 /**
- * baton_queue_silence() - no more doorbells
+ * baton_queue_mute() - ring no more doorbells
  * @bv: the vDPA device
  *
  * The hardware is about to forget its queues, and may not even answer for a
@@ -90,7 +91,7 @@ void baton_queue_reset(struct baton_vdpa *bv)
  *
  * Context: any; &baton.lock held.
  */
-void baton_queue_silence(struct baton_vdpa *bv)
+void baton_queue_mute(struct baton_vdpa *bv)
 {
 	u16 i;
 
@@ -107,7 +108,7 @@ void baton_queue_silence(struct baton_vdpa *bv)
  */
 u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx)
 {
-	return idx == bv->control ? CONTROL_MAX : bv->b->fn->queue_max[idx];
+	return idx == bv->ctrl.index ? CONTROL_MAX : bv->b->fn->queue_max[idx];
 }
 
 /**
@@ -141,41 +142,42 @@ static bool queue_is_described(const struct baton_queue_config *cfg)
 
 /**
  * baton_queue_enable() - have the hardware run a queue
- * @b: the function
+ * @bv: the vDPA device
  * @bq: the queue; left alone if its owner has not said anything about it
  *
  * Context: may sleep; &baton.lock held; features negotiated.
  * Return: 0 or a negative errno.
  */
-int baton_queue_enable(struct baton *b, struct baton_queue *bq)
+int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 {
-	const char *what = baton_queue_unusable(b->bv, bq);
+	const char *what = baton_queue_unusable(bv, bq);
+	struct baton *b = bv->b;
 	int err = 0;
 
 	if (bq->enabled || !queue_is_described(&bq->cfg))
 		return 0;
 	if (what) {
-		baton_function_refuse(b,
-				      "queue %u cannot run, wrong %s: %u entries of at most %u, areas at %#llx %#llx %#llx",
-				      bq->index, what, bq->cfg.size,
-				      baton_queue_max(b->bv, bq->index), bq->cfg.desc,
-				      bq->cfg.driver, bq->cfg.device);
+		baton_report_refusal(b,
+				     "queue %u cannot run, wrong %s: %u entries of at most %u, areas at %#llx %#llx %#llx",
+				     bq->index, what, bq->cfg.size,
+				     baton_queue_max(bv, bq->index), bq->cfg.desc,
+				     bq->cfg.driver, bq->cfg.device);
 		return -EINVAL;
 	}
 
 	/* Not even an owner that has no control queue may have the hardware's. */
-	if (bq->index != b->bv->control && baton_ctrl_claims(b->bv, bq->index)) {
-		baton_function_refuse(b, "queue %u cannot run: it is the hardware's control queue",
-				      bq->index);
+	if (bq->index != bv->ctrl.index && bq->index == bv->cvq.index) {
+		baton_report_refusal(b, "queue %u cannot run: it is the hardware's control queue",
+				     bq->index);
 		return -EPERM;
 	}
 
-	/* The hardware has a control queue of its own: see ctrl.c. */
-	if (bq->index != b->bv->control)
+	/* The hardware has a control queue of its own: see cvq.c. */
+	if (bq->index != bv->ctrl.index)
 		err = b->fn->ops->setup_queue(b->fn, bq->index, &bq->cfg);
 	if (err) {
-		baton_function_refuse(b, "the device did not enable queue %u: %pe", bq->index,
-				      ERR_PTR(err));
+		baton_report_refusal(b, "the device did not enable queue %u: %pe", bq->index,
+				     ERR_PTR(err));
 		return err;
 	}
 	/* Pairs with irq_handle_vector(), which looks at the vector of queues that are enabled. */
@@ -186,21 +188,20 @@ int baton_queue_enable(struct baton *b, struct baton_queue *bq)
 
 /**
  * baton_queue_enable_ready() - have the hardware run all queues that are ready
- * @b: the function
+ * @bv: the vDPA device
  *
  * Context: may sleep; &baton.lock held; features negotiated.
  * Return: 0 or a negative errno.
  */
-int baton_queue_enable_ready(struct baton *b)
+int baton_queue_enable_ready(struct baton_vdpa *bv)
 {
-	struct baton_vdpa *bv = b->bv;
 	int err;
 	u16 i;
 
 	for (i = 0; i < bv->nr_queues; i++) {
 		if (!bv->queues[i].ready)
 			continue;
-		err = baton_queue_enable(b, &bv->queues[i]);
+		err = baton_queue_enable(bv, &bv->queues[i]);
 		if (err)
 			return err;
 	}

@@ -16,6 +16,7 @@
 #include <linux/string.h>
 
 #include "core.h"
+#include "shadow.h"
 
 #define UNTOLD (HZ / 10)
 
@@ -59,7 +60,7 @@ static int shadow_refresh(struct baton *b)
 	 * that comes later makes the copy stale again.
 	 */
 	if (!atomic_xchg(&s->stale, 0) &&
-	    (baton_running(b) || time_before(jiffies, s->read + UNTOLD)))
+	    (baton_owner_runs(&b->owner) || time_before(jiffies, s->read + UNTOLD)))
 		return 0;
 
 	s->read = jiffies;

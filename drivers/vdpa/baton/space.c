@@ -17,6 +17,7 @@
 #include <uapi/linux/vhost_types.h>
 
 #include "core.h"
+#include "space.h"
 #include "trace.h"
 
 /* References are taken folio by folio: one atomic operation, however large. */
@@ -45,7 +46,7 @@ static int space_map_chunk(struct baton *b, const struct baton_chunk *chunk)
 	int prot = (chunk->perm & VHOST_ACCESS_RO ? IOMMU_READ : 0) |
 		   (chunk->perm & VHOST_ACCESS_WO ? IOMMU_WRITE : 0) | IOMMU_CACHE;
 
-	return iommu_map(b->dma.user, chunk->iova, chunk->pa, chunk->size, prot,
+	return iommu_map(b->domain.user, chunk->iova, chunk->pa, chunk->size, prot,
 			 GFP_KERNEL_ACCOUNT);
 }
 
@@ -59,7 +60,7 @@ void baton_space_init(struct baton *b)
 
 	/* No limit of ours: vhost_vdpa has one (max_iotlb_entries). */
 	for (i = 0; i < BATON_NR_AS; i++)
-		baton_chunks_init(&b->dma.maps[i]);
+		baton_chunks_init(&b->domain.maps[i]);
 }
 
 /**
@@ -77,40 +78,40 @@ void baton_space_init(struct baton *b)
 int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 pa, u32 perm)
 {
 	struct baton_chunk chunk = { .iova = iova, .size = size, .pa = pa, .perm = perm };
-	struct baton_dma *dma = &b->dma;
+	struct baton_domain *dom = &b->domain;
 	enum baton_map_verdict verdict;
 	int err;
 
-	if (!dma->user || asid >= BATON_NR_AS)
+	if (!dom->user || asid >= BATON_NR_AS)
 		return -EPERM;
 
-	verdict = baton_range_check(&dma->iova, iova, size, pa, perm);
+	verdict = baton_range_check(&dom->iova, iova, size, pa, perm);
 	if (verdict != BATON_MAP_OK) {
-		baton_function_refuse(b,
-				      "refused to map %#llx bytes at IOVA %#llx, permission %u: %s",
-				      size, iova, perm, baton_range_verdict_name(verdict));
+		baton_report_refusal(b,
+				     "refused to map %#llx bytes at IOVA %#llx, permission %u: %s",
+				     size, iova, perm, baton_range_verdict_name(verdict));
 		return -EINVAL;
 	}
 
-	err = baton_chunks_add(&dma->maps[asid], &chunk);
+	err = baton_chunks_add(&dom->maps[asid], &chunk);
 	if (err)
 		return err;
 	space_ref_pages(pa, size, true);
-	if (asid == dma->data_asid)
+	if (asid == dom->data_asid)
 		err = space_map_chunk(b, &chunk);
 	if (err)
 		goto err_ref;
 
-	WRITE_ONCE(dma->mapped, dma->mapped + size);
+	WRITE_ONCE(dom->mapped, dom->mapped + size);
 	trace_baton_map(b->fn->dev, iova, size, pa, perm, 0);
 	return 0;
 
 err_ref:
 	space_ref_pages(pa, size, false);
-	baton_chunks_del(&dma->maps[asid], &chunk);
+	baton_chunks_del(&dom->maps[asid], &chunk);
 	trace_baton_map(b->fn->dev, iova, size, pa, perm, err);
-	baton_function_refuse(b, "cannot map %#llx bytes at IOVA %#llx: %pe", size, iova,
-			      ERR_PTR(err));
+	baton_report_refusal(b, "cannot map %#llx bytes at IOVA %#llx: %pe", size, iova,
+			     ERR_PTR(err));
 	return err;
 }
 
@@ -119,7 +120,7 @@ static void space_drop_chunk(struct baton *b, struct baton_chunks *maps,
 			     const struct baton_chunk *chunk, int err)
 {
 	trace_baton_unmap(b->fn->dev, chunk->iova, chunk->size, chunk->pa, chunk->perm, err);
-	WRITE_ONCE(b->dma.mapped, b->dma.mapped - chunk->size);
+	WRITE_ONCE(b->domain.mapped, b->domain.mapped - chunk->size);
 	if (!err)
 		space_ref_pages(chunk->pa, chunk->size, false);
 	baton_chunks_del(maps, chunk);
@@ -142,26 +143,26 @@ static void space_drop_chunk(struct baton *b, struct baton_chunks *maps,
 int baton_space_unmap(struct baton *b, unsigned int asid, u64 iova, u64 last)
 {
 	struct baton_walk walk = { .at = iova, .last = last };
-	bool seen = asid == b->dma.data_asid;
+	bool seen = asid == b->domain.data_asid;
 	struct iommu_iotlb_gather gather;
 	struct baton_chunk chunk = {};
 	struct baton_chunks *maps;
 	unsigned int chunks = 0;
 	int err = 0;
 
-	if (!b->dma.user || asid >= BATON_NR_AS)
+	if (!b->domain.user || asid >= BATON_NR_AS)
 		return 0;
-	maps = &b->dma.maps[asid];
+	maps = &b->domain.maps[asid];
 
 	iommu_iotlb_gather_init(&gather);
 	while (baton_chunks_next(maps, &walk, &chunk)) {
 		chunks++;
-		if (seen && iommu_unmap_fast(b->dma.user, chunk.iova, chunk.size, &gather) !=
+		if (seen && iommu_unmap_fast(b->domain.user, chunk.iova, chunk.size, &gather) !=
 		    chunk.size)
 			err = -EIO;
 	}
 	if (seen)
-		iommu_iotlb_sync(b->dma.user, &gather);
+		iommu_iotlb_sync(b->domain.user, &gather);
 	WARN_ON_ONCE(err);
 
 	/* vhost_vdpa unmaps chunk by chunk: no need then to look for it once more. */
@@ -188,38 +189,38 @@ int baton_space_unmap(struct baton *b, unsigned int asid, u64 iova, u64 last)
  */
 int baton_space_show(struct baton *b, unsigned int asid)
 {
-	struct baton_dma *dma = &b->dma;
-	struct iommu_domain *old = dma->user;
+	struct baton_domain *dom = &b->domain;
+	struct iommu_domain *old = dom->user;
 	struct baton_walk walk = { .last = U64_MAX };
 	struct baton_chunk chunk;
 	int err = 0;
 
 	if (asid >= BATON_NR_AS)
 		return -EINVAL;
-	if (asid == dma->data_asid)
+	if (asid == dom->data_asid)
 		return 0;
 	if (!old) {
-		dma->data_asid = asid;
+		dom->data_asid = asid;
 		return 0;
 	}
-	if (dma->attached == old)
+	if (dom->attached == old)
 		return -EBUSY;
 
-	dma->user = baton_dma_user_alloc(b);
-	if (IS_ERR(dma->user)) {
-		err = PTR_ERR(dma->user);
-		dma->user = old;
+	dom->user = baton_domain_user_alloc(b);
+	if (IS_ERR(dom->user)) {
+		err = PTR_ERR(dom->user);
+		dom->user = old;
 		return err;
 	}
-	while (!err && baton_chunks_next(&dma->maps[asid], &walk, &chunk))
+	while (!err && baton_chunks_next(&dom->maps[asid], &walk, &chunk))
 		err = space_map_chunk(b, &chunk);
 	if (err) {
-		iommu_domain_free(dma->user);
-		dma->user = old;
+		iommu_domain_free(dom->user);
+		dom->user = old;
 		return err;
 	}
 	iommu_domain_free(old);
-	dma->data_asid = asid;
+	dom->data_asid = asid;
 
 	return 0;
 }
@@ -242,7 +243,7 @@ size_t baton_space_window(struct baton *b, unsigned int asid, u64 addr, bool wri
 	u32 perm, wanted = write ? VHOST_ACCESS_WO : VHOST_ACCESS_RO;
 	u64 pa, len;
 
-	len = baton_chunks_find(&b->dma.maps[asid], addr, &pa, &perm);
+	len = baton_chunks_find(&b->domain.maps[asid], addr, &pa, &perm);
 	if (!len || !(perm & wanted))
 		return 0;
 	*bytes = phys_to_virt(pa);

@@ -10,6 +10,7 @@
 #include <linux/sysfs.h>
 
 #include "core.h"
+#include "sysfs.h"
 
 static struct baton *sysfs_to_baton(struct device *dev)
 {
@@ -38,15 +39,24 @@ static ssize_t last_refusal_show(struct device *dev, struct device_attribute *at
 	struct baton *b = sysfs_to_baton(dev);
 
 	guard(mutex)(&b->lock);
-	return sysfs_emit(buf, "%s\n", b->reason);
+	return sysfs_emit(buf, "%s\n", b->report.refusal);
 }
 static DEVICE_ATTR_RO(last_refusal);
+
+static ssize_t last_fault_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct baton *b = sysfs_to_baton(dev);
+
+	guard(mutex)(&b->lock);
+	return sysfs_emit(buf, "%s\n", b->report.fault);
+}
+static DEVICE_ATTR_RO(last_fault);
 
 static ssize_t mapped_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct baton *b = sysfs_to_baton(dev);
 
-	return sysfs_emit(buf, "%llu\n", READ_ONCE(b->dma.mapped));
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(b->domain.mapped));
 }
 static DEVICE_ATTR_RO(mapped_bytes);
 
@@ -111,8 +121,8 @@ static ssize_t policy_store(struct device *dev, struct device_attribute *attr, c
 
 	guard(mutex)(&bv->b->lock);
 	if (err) {
-		baton_function_refuse(bv->b,
-				      "policy refused: it is default, strict, permissive, or some of: mac promisc allmulti vlan");
+		baton_report_refusal(bv->b,
+				     "policy refused: it is default, strict, permissive, or some of: mac promisc allmulti vlan");
 		return err;
 	}
 	bv->policy = policy;
@@ -126,6 +136,7 @@ static struct attribute *attrs[] = {
 	&dev_attr_owner.attr,
 	&dev_attr_state.attr,
 	&dev_attr_last_refusal.attr,
+	&dev_attr_last_fault.attr,
 	&dev_attr_mapped_bytes.attr,
 	&dev_attr_policy.attr,
 	NULL

@@ -67,18 +67,28 @@ TRACE_EVENT(baton_reset,
 	TP_printk("%s: usecs=%llu err=%d", __get_str(function), __entry->usecs, __entry->err)
 );
 
-TRACE_EVENT(baton_refuse,
-	TP_PROTO(const struct device *dev, const char *reason),
-	TP_ARGS(dev, reason),
+DECLARE_EVENT_CLASS(baton_said,
+	TP_PROTO(const struct device *dev, const char *what),
+	TP_ARGS(dev, what),
 	TP_STRUCT__entry(
 		__string(function, dev_name(dev))
-		__string(reason, reason)
+		__string(what, what)
 	),
 	TP_fast_assign(
 		__assign_str(function);
-		__assign_str(reason);
+		__assign_str(what);
 	),
-	TP_printk("%s: %s", __get_str(function), __get_str(reason))
+	TP_printk("%s: %s", __get_str(function), __get_str(what))
+);
+
+DEFINE_EVENT(baton_said, baton_refusal,
+	TP_PROTO(const struct device *dev, const char *what),
+	TP_ARGS(dev, what)
+);
+
+DEFINE_EVENT(baton_said, baton_fault,
+	TP_PROTO(const struct device *dev, const char *what),
+	TP_ARGS(dev, what)
 );
 
 TRACE_EVENT(baton_command,

@@ -12,33 +12,64 @@
  * suspended, is asked to: it lets what is under way come to an end, resets, and
  * later sets everything up again. Few can do so under the eyes of a running
  * user space: see &baton_class.pausable.
+ *
+ * The device is known from BUS_NOTIFY_ADD_DEVICE, which comes before its driver
+ * is probed, to BUS_NOTIFY_REMOVED_DEVICE, which comes after its driver has been
+ * removed: that is, for as long as a driver may use it. A search of the bus, or
+ * of the parent's children, finds it for a shorter time: a device leaves both
+ * before its driver is removed.
  */
 #include <linux/device.h>
 #include <linux/mod_devicetable.h>
 #include <linux/virtio.h>
 
 #include "core.h"
+#include "virtio.h"
 
-/*
- * Drives nothing. A device is on its bus before its driver is probed, but among
- * its parent's children only afterwards; and this is how to learn of the bus.
- */
-static const struct virtio_device_id no_ids[] = { {} };
+static const struct bus_type *virtio_bus_type;
 
-static struct virtio_driver nobody = {
-	.driver.name = "baton",
-	.id_table = no_ids,
-};
-
-static int is_made_of(struct device *dev, const void *parent)
+static int virtio_device_changes(struct notifier_block *nb, unsigned long action, void *data)
 {
-	return dev->parent == parent;
+	struct baton *b = container_of(nb, struct baton, virtio.nb);
+	struct device *dev = data;
+
+	if (dev->parent != b->fn->dev)
+		return NOTIFY_DONE;
+
+	guard(mutex)(&b->lock);
+	if (action == BUS_NOTIFY_ADD_DEVICE && !b->virtio.dev) {
+		b->virtio.dev = get_device(dev);
+	} else if (action == BUS_NOTIFY_REMOVED_DEVICE && b->virtio.dev == dev) {
+		b->virtio.dev = NULL;
+		put_device(dev);
+	}
+
+	return NOTIFY_OK;
 }
 
-/* The virtio device that virtio_vdpa has made of the function; a reference goes to the caller. */
-static struct device *find_virtio(struct baton *b)
+/**
+ * baton_virtio_watch() - learn of virtio devices that are made of a function
+ * @b: the function; there is none yet
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
+ */
+int baton_virtio_watch(struct baton *b)
 {
-	return bus_find_device(nobody.driver.bus, NULL, b->fn->dev, is_made_of);
+	b->virtio.nb.notifier_call = virtio_device_changes;
+	return bus_register_notifier(virtio_bus_type, &b->virtio.nb);
+}
+
+/**
+ * baton_virtio_unwatch() - undo baton_virtio_watch()
+ * @b: the function; there is no virtio device any more
+ *
+ * Context: may sleep.
+ */
+void baton_virtio_unwatch(struct baton *b)
+{
+	bus_unregister_notifier(virtio_bus_type, &b->virtio.nb);
+	WARN_ON(b->virtio.dev);
 }
 
 /**
@@ -51,15 +82,8 @@ static struct device *find_virtio(struct baton *b)
  */
 void baton_virtio_break(struct baton *b)
 {
-	struct device *dev;
-
-	if (b->owner.consumer != BATON_KERNEL)
-		return;
-	dev = find_virtio(b);
-	if (!dev)
-		return;
-	virtio_break_device(dev_to_virtio(dev));
-	put_device(dev);
+	if (b->virtio.dev)
+		virtio_break_device(dev_to_virtio(b->virtio.dev));
 }
 
 /**
@@ -80,7 +104,9 @@ void baton_virtio_pause(struct baton *b)
 
 	if (!b->config.class || !b->config.class->pausable)
 		return;
-	dev = find_virtio(b);
+	mutex_lock(&b->lock);
+	dev = get_device(b->virtio.dev);
+	mutex_unlock(&b->lock);
 	if (!dev)
 		return;
 
@@ -91,7 +117,7 @@ void baton_virtio_pause(struct baton *b)
 	if (owned && dev->driver) {
 		err = baton_compat_virtio_freeze(dev_to_virtio(dev));
 		if (!err) {
-			b->paused = dev;
+			b->virtio.paused = dev;
 			return;
 		}
 		dev_warn(b->fn->dev, "the virtio driver cannot be paused: %pe\n", ERR_PTR(err));
@@ -111,21 +137,21 @@ void baton_virtio_pause(struct baton *b)
  */
 void baton_virtio_resume(struct baton *b)
 {
-	struct device *dev = b->paused;
+	struct device *dev = b->virtio.paused;
 	int err;
 
 	if (!dev)
 		return;
 	err = baton_compat_virtio_restore(dev_to_virtio(dev));
-	b->paused = NULL;
+	b->virtio.paused = NULL;
 
 	mutex_lock(&b->lock);
 	if (b->owner.state == BATON_KERNEL_OWNS)
 		dev_info(b->fn->dev, "the virtio driver goes on after a reset\n");
 	else
-		baton_function_refuse(b,
-				      "the virtio driver could not go on after a reset (%pe): its requests fail; unbind it",
-				      ERR_PTR(err ?: -EIO));
+		baton_report_fault(b,
+				   "the virtio driver could not go on after a reset (%pe): its requests fail; unbind it",
+				   ERR_PTR(err ?: -EIO));
 	mutex_unlock(&b->lock);
 
 	device_unlock(dev);
@@ -135,20 +161,26 @@ void baton_virtio_resume(struct baton *b)
 /**
  * baton_virtio_init() - get to know the virtio bus
  *
+ * The bus is not exported; a driver that is registered on it is told which it is,
+ * and need not stay for that.
+ *
  * Context: may sleep; module init.
  * Return: 0 or a negative errno.
  */
-int baton_virtio_init(void)
+int __init baton_virtio_init(void)
 {
-	return register_virtio_driver(&nobody);
-}
+	static const struct virtio_device_id no_ids[] = { {} };
+	struct virtio_driver driver = {
+		.driver.name = "baton",
+		.id_table = no_ids,
+	};
+	int err;
 
-/**
- * baton_virtio_uninit() - the opposite
- *
- * Context: may sleep; module exit.
- */
-void baton_virtio_uninit(void)
-{
-	unregister_virtio_driver(&nobody);
+	err = register_virtio_driver(&driver);
+	if (err)
+		return err;
+	virtio_bus_type = driver.driver.bus;
+	unregister_virtio_driver(&driver);
+
+	return 0;
 }

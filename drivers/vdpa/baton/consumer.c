@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Consumers come and go: the drivers of the vDPA bus.
+ *
+ * &device.driver is set before BUS_NOTIFY_BIND_DRIVER and until just before
+ * BUS_NOTIFY_UNBOUND_DRIVER; so a device that has a driver, but no consumer, has
+ * one that was refused.
+ */
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/string.h>
+
+#include "core.h"
+#include "consumer.h"
+#include "handover.h"
+#include "status.h"
+
+/**
+ * baton_consumer_set_config_cb() - whom to call when the configuration changes
+ * @bv: the vDPA device
+ * @cb: whom; without a function: nobody
+ *
+ * Context: any.
+ */
+void baton_consumer_set_config_cb(struct baton_vdpa *bv, const struct vdpa_callback *cb)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&bv->config_lock, flags);
+	bv->config_cb = *cb;
+	spin_unlock_irqrestore(&bv->config_lock, flags);
+}
+
+/**
+ * baton_consumer_refused() - is the driver that is bound, or about to be, one that was refused?
+ * @bv: the vDPA device
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool baton_consumer_refused(const struct baton_vdpa *bv)
+{
+	return READ_ONCE(bv->vdpa.dev.driver) &&
+	       READ_ONCE(bv->b->owner.consumer) == BATON_NONE;
+}
+
+static void consumer_allow_user(struct baton_vdpa *bv)
+{
+	struct baton *b = bv->b;
+	int err;
+
+	if (baton_domain_isolation(b, bv->denial, sizeof(bv->denial))) {
+		err = baton_domain_user_init(b);
+		if (!err) {
+			b->owner.user_allowed = true;
+			return;
+		}
+		/* It may not be in the empty domain any more. */
+		baton_handover_event(b, BATON_EV_DRAIN);
+		snprintf(bv->denial, sizeof(bv->denial), "cannot allocate an IOMMU domain: %pe",
+			 ERR_PTR(err));
+	}
+	baton_report_refusal(b, "no user may own this function: %s", bv->denial);
+}
+
+static void consumer_goes(struct baton_vdpa *bv)
+{
+	struct baton *b = bv->b;
+
+	if (b->owner.consumer == BATON_NONE)
+		return;
+	if (b->owner.state == BATON_NEGOTIATED || !baton_owner_may_release(&b->owner))
+		baton_handover_event(b, BATON_EV_DRAIN);
+	baton_handover_event(b, BATON_EV_UNBIND);
+	baton_domain_user_uninit(b);
+	b->owner.user_allowed = false;
+	baton_status_forget(bv);
+	bv->user_pid = 0;
+	baton_consumer_set_config_cb(bv, &(struct vdpa_callback) {});
+}
+
+static void consumer_comes(struct baton_vdpa *bv, const char *driver)
+{
+	struct baton *b = bv->b;
+	int err = -ENODEV;
+
+	if (!strcmp(driver, "virtio_vdpa"))
+		err = baton_handover_event(b, BATON_EV_BIND_KERNEL);
+	else if (!strcmp(driver, "vhost_vdpa"))
+		err = baton_handover_event(b, BATON_EV_BIND_USER);
+	if (err)
+		baton_report_refusal(b,
+				     "consumer %s refused (%pe): only virtio_vdpa and vhost_vdpa are known",
+				     driver, ERR_PTR(err));
+	else if (b->owner.consumer == BATON_USER)
+		consumer_allow_user(bv);
+}
+
+static int consumer_changes(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct baton_vdpa *bv = container_of(nb, struct baton_vdpa, nb);
+	struct device *dev = data;
+
+	if (dev != &bv->vdpa.dev)
+		return NOTIFY_DONE;
+
+	guard(mutex)(&bv->b->lock);
+	switch (action) {
+	case BUS_NOTIFY_BIND_DRIVER:
+		consumer_comes(bv, dev->driver->name);
+		break;
+	case BUS_NOTIFY_UNBIND_DRIVER:
+		/* A user may stay a while; virtio_vdpa is gone before we hear of it. */
+		if (bv->b->owner.consumer == BATON_KERNEL)
+			baton_consumer_set_config_cb(bv, &(struct vdpa_callback) {});
+		break;
+	case BUS_NOTIFY_DRIVER_NOT_BOUND:
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+		consumer_goes(bv);
+		break;
+	}
+
+	return NOTIFY_OK;
+}
+
+/**
+ * baton_consumer_watch() - learn of the consumers of a new vDPA device
+ * @bv: the vDPA device, not yet registered: registration may bind one right away
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
+ */
+int baton_consumer_watch(struct baton_vdpa *bv)
+{
+	bv->nb.notifier_call = consumer_changes;
+	return bus_register_notifier(bv->vdpa.dev.bus, &bv->nb);
+}
+
+/**
+ * baton_consumer_unwatch() - no consumer will come any more
+ * @bv: the vDPA device, no longer registered
+ *
+ * Context: may sleep.
+ */
+void baton_consumer_unwatch(struct baton_vdpa *bv)
+{
+	bus_unregister_notifier(bv->vdpa.dev.bus, &bv->nb);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The owner's control queue.
+ */
+#ifndef BATON_CTRL_H
+#define BATON_CTRL_H
+
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "ring.h"
+
+struct baton_vdpa;
+
+/* No queue is a control queue. */
+#define BATON_NO_CONTROL	0xffff
+
+/**
+ * struct baton_ctrl - the control queue of a network function's owner
+ * @index: which queue it is, or %BATON_NO_CONTROL. It depends on the features
+ *	   that the owner took, so it changes when the owner acknowledges others
+ *	   (not after FEATURES_OK) and with reset. Written under &baton.lock;
+ *	   kicks, and the operations that say how a queue is grouped, mapped and
+ *	   sized, read it without: what they answer holds until the consumer,
+ *	   who calls them, acknowledges other features. An answer that outlives
+ *	   that must not depend on it.
+ * @work: serves it
+ * @ring: the owner's; its size is 0 until it is first served
+ * @command: the command that is being judged, where nobody else can change or
+ *	     even read it
+ * @received: how many were taken from owners
+ * @completed: how many of them were carried out
+ * @refused: how many were not, by us or by the hardware
+ *
+ * All but @index are guarded by &baton.lock.
+ */
+struct baton_ctrl {
+	u16 index;
+	struct work_struct work;
+	struct baton_ring ring;
+	u8 *command;
+	u64 received;
+	u64 completed;
+	u64 refused;
+};
+
+int baton_ctrl_init(struct baton_vdpa *bv);
+void baton_ctrl_uninit(struct baton_vdpa *bv);
+void baton_ctrl_find(struct baton_vdpa *bv, u64 features);
+void baton_ctrl_stop(struct baton_vdpa *bv);
+void baton_ctrl_kick(struct baton_vdpa *bv);
+
+#endif /* BATON_CTRL_H */

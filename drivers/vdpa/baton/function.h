@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A function comes and goes. What function drivers call is in <linux/baton.h>.
+ */
+#ifndef BATON_FUNCTION_H
+#define BATON_FUNCTION_H
+
+#include <linux/baton.h>
+
+struct baton *baton_function_create(struct baton_function *fn);
+void baton_function_destroy(struct baton *b);
+
+#endif /* BATON_FUNCTION_H */

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the vDPA bus and its consumers call (struct vdpa_config_ops).
+ *
+ * The state that a consumer sees is the one kept here. Of the hardware's own
+ * it is told only what cannot be known otherwise: configuration space, and
+ * whether the device took what it was given.
+ *
+ * Documentation/locking.rst says who calls what with which locks.
+ */
+#include <linux/device.h>
+#include <linux/interrupt.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+
+#include "core.h"
+#include "consumer.h"
+#include "ops.h"
+#include "space.h"
+#include "stats.h"
+#include "status.h"
+
+/* Queues */
+
+static int ops_set_vq_address(struct vdpa_device *vdev, u16 idx, u64 desc_area, u64 driver_area,
+			      u64 device_area)
+{
+	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
+	struct baton *b = to_bv(vdev)->b;
+
+	guard(mutex)(&b->lock);
+	if (bq->enabled)
+		return -EBUSY;
+	bq->cfg.desc = desc_area;
+	bq->cfg.driver = driver_area;
+	bq->cfg.device = device_area;
+
+	return 0;
+}
+
+static void ops_set_vq_num(struct vdpa_device *vdev, u16 idx, u32 num)
+{
+	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
+	struct baton *b = to_bv(vdev)->b;
+
+	guard(mutex)(&b->lock);
+	if (bq->enabled)
+		baton_report_refusal(b, "queue %u cannot change its size while it runs", idx);
+	else
+		/* Too large for u16: 0, which is refused when the queue is to run. */
+		bq->cfg.size = num > U16_MAX ? 0 : num;
+}
+
+static void ops_count_kick(struct baton_queue *bq)
+{
+	/* A statistic: it is not worth a lock, and two at once may count as one. */
+	data_race(bq->kicks++);
+}
+
+static void ops_kick_vq(struct vdpa_device *vdev, u16 idx)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	ops_count_kick(&bv->queues[idx]);
+	if (idx == READ_ONCE(bv->ctrl.index))
+		baton_ctrl_kick(bv);
+	else if (READ_ONCE(bv->queues[idx].enabled))
+		bv->b->fn->ops->kick(bv->b->fn, idx);
+}
+
+static void ops_kick_vq_with_data(struct vdpa_device *vdev, u32 data)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+	u16 idx = data & 0xffff;
+
+	if (idx >= bv->nr_queues)
+		return;
+	ops_count_kick(&bv->queues[idx]);
+	if (idx == READ_ONCE(bv->ctrl.index))
+		baton_ctrl_kick(bv);
+	else if (READ_ONCE(bv->queues[idx].enabled))
+		bv->b->fn->ops->kick_data(bv->b->fn, data);
+}
+
+static void ops_set_vq_cb(struct vdpa_device *vdev, u16 idx, struct vdpa_callback *cb)
+{
+	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
+	unsigned long flags;
+
+	spin_lock_irqsave(&bq->cb_lock, flags);
+	bq->cb = *cb;
+	spin_unlock_irqrestore(&bq->cb_lock, flags);
+}
+
+static void ops_set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
+{
+	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
+	struct baton *b = to_bv(vdev)->b;
+
+	guard(mutex)(&b->lock);
+	if (ready && baton_owner_runs(&b->owner) && baton_queue_enable(to_bv(vdev), bq))
+		return;
+	WRITE_ONCE(bq->ready, ready);
+	/* The kick may have come first. */
+	if (ready && baton_owner_runs(&b->owner) && idx == to_bv(vdev)->ctrl.index)
+		baton_ctrl_kick(to_bv(vdev));
+}
+
+static bool ops_get_vq_ready(struct vdpa_device *vdev, u16 idx)
+{
+	return READ_ONCE(to_bv(vdev)->queues[idx].ready);
+}
+
+/*
+ * A virtio device cannot be told where to start, and always starts at the
+ * beginning: that is the one state that can be set.
+ */
+static int ops_set_vq_state(struct vdpa_device *vdev, u16 idx, const struct vdpa_vq_state *state)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+	const struct vdpa_vq_state_packed *packed = &state->packed;
+
+	guard(mutex)(&bv->b->lock);
+	if (bv->queues[idx].enabled)
+		return -EBUSY;
+	if (bv->features & BIT_ULL(VIRTIO_F_RING_PACKED)) {
+		if (packed->last_avail_counter != 1 || packed->last_avail_idx ||
+		    packed->last_used_counter != 1 || packed->last_used_idx)
+			return -EOPNOTSUPP;
+	} else if (state->split.avail_index) {
+		return -EOPNOTSUPP;
+	}
+	bv->queues[idx].state = *state;
+
+	return 0;
+}
+
+/* Nor does it say where it is, once it runs. */
+static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_state *state)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	guard(mutex)(&bv->b->lock);
+	if (bv->queues[idx].enabled)
+		return -EOPNOTSUPP;
+	*state = bv->queues[idx].state;
+
+	return 0;
+}
+
+static struct vdpa_notification_area ops_get_vq_notification(struct vdpa_device *vdev, u16 idx)
+{
+	struct baton *b = to_bv(vdev)->b;
+	struct vdpa_notification_area area = {};
+	struct baton_doorbell doorbell = {};
+
+	guard(mutex)(&b->lock);
+	if (b->fn->ops->get_doorbell && idx != to_bv(vdev)->ctrl.index)
+		doorbell = b->fn->ops->get_doorbell(b->fn, idx);
+	area.addr = doorbell.addr;
+	area.size = doorbell.size;
+
+	return area;
+}
+
+static int ops_get_vq_irq(struct vdpa_device *vdev, u16 idx)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	guard(mutex)(&bv->b->lock);
+	return bv->queues[idx].own_irq;
+}
+
+static u16 ops_get_vq_size(struct vdpa_device *vdev, u16 idx)
+{
+	return baton_queue_max(to_bv(vdev), idx);
+}
+
+static u32 ops_get_vq_align(struct vdpa_device *vdev)
+{
+	return SMP_CACHE_BYTES;
+}
+
+static u32 ops_get_vq_group(struct vdpa_device *vdev, u16 idx)
+{
+	return idx == READ_ONCE(to_bv(vdev)->ctrl.index) ? BATON_GROUP_CONTROL : BATON_GROUP_DATA;
+}
+
+static int ops_set_group_asid(struct vdpa_device *vdev, unsigned int group, unsigned int asid)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton *b = bv->b;
+	int err = 0;
+
+	if (group >= BATON_NR_GROUPS || asid >= BATON_NR_AS)
+		return -EINVAL;
+	guard(mutex)(&b->lock);
+	if (baton_owner_held(&b->owner))
+		return -EBUSY;
+	if (group == BATON_GROUP_DATA)
+		err = baton_space_show(b, asid);
+	if (!err)
+		bv->group_asid[group] = asid;
+
+	return err;
+}
+
+/*
+ * The kernel's control queue is read by the CPU, not by the function: mapped
+ * for the vDPA device itself, its addresses are physical ones.
+ */
+static baton_compat_vq_map ops_get_vq_map(struct vdpa_device *vdev, u16 idx)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	return baton_compat_map_by(idx == READ_ONCE(bv->ctrl.index) ? &vdev->dev : bv->b->fn->dev);
+}
+
+static int ops_set_vq_affinity(struct vdpa_device *vdev, u16 idx, const struct cpumask *cpu_mask)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton_queue *bq = &bv->queues[idx];
+	struct cpumask *mask = NULL;
+
+	if (cpu_mask) {
+		mask = kmemdup(cpu_mask, cpumask_size(), GFP_KERNEL);
+		if (!mask)
+			return -ENOMEM;
+	}
+
+	guard(mutex)(&bv->affinity_lock);
+	kfree(bq->affinity);
+	bq->affinity = mask;
+	if (bq->own_irq < 0)
+		return 0;
+
+	return irq_set_affinity(bq->own_irq, mask ?: cpu_possible_mask);
+}
+
+static const struct cpumask *ops_get_vq_affinity(struct vdpa_device *vdev, u16 idx)
+{
+	return to_bv(vdev)->queues[idx].affinity;
+}
+
+/* Device */
+
+static u64 ops_get_device_features(struct vdpa_device *vdev)
+{
+	return baton_status_offered(to_bv(vdev));
+}
+
+static int ops_set_driver_features(struct vdpa_device *vdev, u64 features)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	guard(mutex)(&bv->b->lock);
+	return baton_status_set_features(bv, features);
+}
+
+static u64 ops_get_driver_features(struct vdpa_device *vdev)
+{
+	return to_bv(vdev)->features;
+}
+
+static void ops_set_config_cb(struct vdpa_device *vdev, struct vdpa_callback *cb)
+{
+	baton_consumer_set_config_cb(to_bv(vdev), cb);
+}
+
+/* A size below the minimum is how a parent refuses a consumer's bind. */
+static u16 ops_get_vq_num_max(struct vdpa_device *vdev)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	return baton_consumer_refused(bv) ? 0 : bv->b->queue_max;
+}
+
+static u16 ops_get_vq_num_min(struct vdpa_device *vdev)
+{
+	return 1;
+}
+
+static u32 ops_get_device_id(struct vdpa_device *vdev)
+{
+	return to_bv(vdev)->b->fn->device_id;
+}
+
+static u32 ops_get_vendor_id(struct vdpa_device *vdev)
+{
+	return to_bv(vdev)->b->fn->vendor_id;
+}
+
+static u8 ops_get_status(struct vdpa_device *vdev)
+{
+	return baton_status_get(to_bv(vdev));
+}
+
+static void ops_set_status(struct vdpa_device *vdev, u8 status)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	guard(mutex)(&bv->b->lock);
+	baton_status_set(bv, status);
+}
+
+static int ops_reset(struct vdpa_device *vdev)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	guard(mutex)(&bv->b->lock);
+	return baton_status_reset(bv);
+}
+
+static size_t ops_get_config_size(struct vdpa_device *vdev)
+{
+	return baton_config_size(&to_bv(vdev)->b->config);
+}
+
+static void ops_get_config(struct vdpa_device *vdev, unsigned int offset, void *buf,
+			   unsigned int len)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton *b = bv->b;
+
+	guard(mutex)(&b->lock);
+	if (baton_shadow_read(b, offset, buf, len))
+		baton_report_refusal(b,
+				     "configuration read may be torn: its generation does not settle");
+	if (b->fn->device_id == VIRTIO_ID_NET)
+		baton_net_config(&bv->net, offset, buf, len);
+}
+
+static void ops_set_config(struct vdpa_device *vdev, unsigned int offset, const void *buf,
+			   unsigned int len)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton *b = bv->b;
+
+	guard(mutex)(&b->lock);
+	/*
+	 * virtio 1.2, 3.1.1: not before FEATURES_OK; 5.1.4: a network device's
+	 * is not for its driver to write. QEMU's net device writes its MAC
+	 * address on creation, each time: no reason for a warning.
+	 */
+	if (b->fn->device_id == VIRTIO_ID_NET)
+		dev_dbg(b->fn->dev, "configuration write ignored: there is nothing to write\n");
+	else if (!(bv->status & VIRTIO_CONFIG_S_FEATURES_OK) || bv->needs_reset)
+		dev_dbg(b->fn->dev, "configuration write refused: no features negotiated\n");
+	else if (baton_shadow_write(b, offset, buf, len))
+		baton_report_refusal(b,
+				     "configuration write refused: %u bytes at %u are not whole fields of the device",
+				     len, offset);
+}
+
+static u32 ops_get_generation(struct vdpa_device *vdev)
+{
+	struct baton *b = to_bv(vdev)->b;
+
+	guard(mutex)(&b->lock);
+	return baton_shadow_generation(b);
+}
+
+static struct vdpa_iova_range ops_get_iova_range(struct vdpa_device *vdev)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton_range usable = baton_range_usable(&bv->b->domain.iova);
+
+	/* Called from open() and from nowhere else: so this is who opens it. */
+	guard(mutex)(&bv->b->lock);
+	get_task_comm(bv->user_comm, current);
+	bv->user_pid = task_tgid_nr(current);
+
+	return (struct vdpa_iova_range) { .first = usable.first, .last = usable.last };
+}
+
+/* DMA of a user */
+
+static int ops_dma_map(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 size, u64 pa,
+		       u32 perm, void *opaque)
+{
+	struct baton *b = to_bv(vdev)->b;
+
+	guard(mutex)(&b->lock);
+	return baton_space_map(b, asid, iova, size, pa, perm);
+}
+
+static int ops_dma_unmap(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 size)
+{
+	struct baton *b = to_bv(vdev)->b;
+
+	if (!size)
+		return 0;
+	guard(mutex)(&b->lock);
+	return baton_space_unmap(b, asid, iova, iova + (size - 1));
+}
+
+static int ops_reset_map(struct vdpa_device *vdev, unsigned int asid)
+{
+	struct baton *b = to_bv(vdev)->b;
+
+	guard(mutex)(&b->lock);
+	return baton_space_unmap(b, asid, 0, U64_MAX);
+}
+
+/* The last reference may go after everything else of ours has: keep these operations in place. */
+static void ops_free_vdpa(struct vdpa_device *vdev)
+{
+	module_put(THIS_MODULE);
+}
+
+const struct vdpa_config_ops baton_ops = {
+	.set_vq_address		= ops_set_vq_address,
+	.set_vq_num		= ops_set_vq_num,
+	.kick_vq		= ops_kick_vq,
+	.kick_vq_with_data	= ops_kick_vq_with_data,
+	.set_vq_cb		= ops_set_vq_cb,
+	.set_vq_ready		= ops_set_vq_ready,
+	.get_vq_ready		= ops_get_vq_ready,
+	.set_vq_state		= ops_set_vq_state,
+	.get_vq_state		= ops_get_vq_state,
+	.get_vq_notification	= ops_get_vq_notification,
+	.get_vq_irq		= ops_get_vq_irq,
+	.get_vq_size		= ops_get_vq_size,
+	.get_vq_align		= ops_get_vq_align,
+	.get_vq_group		= ops_get_vq_group,
+	.baton_compat_get_vq_map = ops_get_vq_map,
+	.get_vendor_vq_stats	= baton_stats_put,
+	.get_device_features	= ops_get_device_features,
+	.set_driver_features	= ops_set_driver_features,
+	.get_driver_features	= ops_get_driver_features,
+	.set_config_cb		= ops_set_config_cb,
+	.get_vq_num_max		= ops_get_vq_num_max,
+	.get_vq_num_min		= ops_get_vq_num_min,
+	.get_device_id		= ops_get_device_id,
+	.get_vendor_id		= ops_get_vendor_id,
+	.get_status		= ops_get_status,
+	.set_status		= ops_set_status,
+	.reset			= ops_reset,
+	.get_config_size	= ops_get_config_size,
+	.get_config		= ops_get_config,
+	.set_config		= ops_set_config,
+	.get_generation		= ops_get_generation,
+	.get_iova_range		= ops_get_iova_range,
+	.set_vq_affinity	= ops_set_vq_affinity,
+	.get_vq_affinity	= ops_get_vq_affinity,
+	.dma_map		= ops_dma_map,
+	.dma_unmap		= ops_dma_unmap,
+	.reset_map		= ops_reset_map,
+	.set_group_asid		= ops_set_group_asid,
+	.free			= ops_free_vdpa,
+};

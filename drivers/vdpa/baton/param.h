@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Module parameters, and the workqueue that serves control queues.
+ */
+#ifndef BATON_PARAM_H
+#define BATON_PARAM_H
+
+#include <linux/types.h>
+
+struct workqueue_struct;
+
+extern unsigned int baton_reset_timeout_ms;
+extern unsigned int baton_ctrl_timeout_ms;
+extern bool baton_allow_unsafe_interrupts;
+extern struct workqueue_struct *baton_wq;
+
+#endif /* BATON_PARAM_H */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the administrator fixes.
+ */
+#ifndef BATON_PROVISION_H
+#define BATON_PROVISION_H
+
+struct baton_vdpa;
+struct vdpa_dev_set_config;
+
+int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config);
+int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config);
+
+#endif /* BATON_PROVISION_H */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Queues, as their owner described them.
+ */
+#ifndef BATON_QUEUE_H
+#define BATON_QUEUE_H
+
+#include <linux/baton.h>
+#include <linux/spinlock.h>
+#include <linux/vdpa.h>
+
+struct baton_vdpa;
+
+/**
+ * struct baton_queue - one queue, as its owner described it
+ * @cfg: what goes to the hardware when the queue is enabled
+ * @ready: the owner wants it to run
+ * @enabled: the hardware has been told to run it
+ * @own_irq: its interrupt number if it has a vector of its own, else -EINVAL
+ * @index: its number
+ * @state: its initial state, as the owner set it
+ * @affinity: on which CPUs its interrupt should arrive; NULL: on any
+ * @kicks: how often its owner rang
+ * @interrupts: how often it interrupted its owner
+ * @cb_lock: guards @cb against the interrupt handler
+ * @cb: whom to call when the queue interrupts
+ *
+ * @cfg, @index and @state belong to the consumer's set-up path, which does not
+ * run concurrently with itself; &baton.lock guards the rest against interrupts
+ * being set up and torn down. @ready and @enabled are read without a lock by
+ * kicks, which count themselves without one: two at once may count as one.
+ */
+struct baton_queue {
+	struct baton_queue_config cfg;
+	bool ready;
+	bool enabled;
+	int own_irq;
+	u16 index;
+	struct vdpa_vq_state state;
+	struct cpumask *affinity;
+	u64 kicks;
+	u64 interrupts;
+	spinlock_t cb_lock;	/* guards cb against the interrupt handler */
+	struct vdpa_callback cb;
+};
+
+void baton_queue_init(struct baton_vdpa *bv);
+void baton_queue_reset(struct baton_vdpa *bv);
+void baton_queue_mute(struct baton_vdpa *bv);
+int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq);
+int baton_queue_enable_ready(struct baton_vdpa *bv);
+const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton_queue *bq);
+u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx);
+
+#endif /* BATON_QUEUE_H */

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Saying what went wrong, where the administrator will look: in the log, in the
+ * trace, and in sysfs.
+ *
+ * A refusal is an answer to somebody: nothing has changed, and who was refused
+ * may try again at once, as often as it likes. So the log is rate-limited.
+ *
+ * A fault is something that the function did, or failed to do. It goes together
+ * with a change of state, which cannot repeat by itself: no fault is left out of
+ * the log, and no refusal takes its place in sysfs.
+ */
+#include <linux/device.h>
+#include <linux/kernel.h>
+
+#include "core.h"
+#include "report.h"
+#include "trace.h"
+
+/**
+ * baton_report_init() - nothing has been said yet
+ * @b: the function
+ */
+void baton_report_init(struct baton *b)
+{
+	ratelimit_state_init(&b->report.limit, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
+}
+
+/**
+ * baton_report_refusal() - say no
+ * @b: the function
+ * @fmt: why: what was got, what the limit is, what to do
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_report_refusal(struct baton *b, const char *fmt, ...)
+{
+	struct baton_report *r = &b->report;
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(r->refusal, sizeof(r->refusal), fmt, args);
+	va_end(args);
+
+	if (__ratelimit(&r->limit))
+		dev_warn(b->fn->dev, "%s\n", r->refusal);
+	trace_baton_refusal(b->fn->dev, r->refusal);
+}
+
+/**
+ * baton_report_fault() - the function does not do what it should
+ * @b: the function
+ * @fmt: what it did, and what to do about it
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_report_fault(struct baton *b, const char *fmt, ...)
+{
+	struct baton_report *r = &b->report;
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(r->fault, sizeof(r->fault), fmt, args);
+	va_end(args);
+
+	dev_warn(b->fn->dev, "%s\n", r->fault);
+	trace_baton_fault(b->fn->dev, r->fault);
+}
+
+/**
+ * baton_report_recovered() - the last fault is over
+ * @b: the function
+ *
+ * Context: any; &baton.lock held.
+ */
+void baton_report_recovered(struct baton *b)
+{
+	b->report.fault[0] = '\0';
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The address spaces of a user.
+ */
+#ifndef BATON_SPACE_H
+#define BATON_SPACE_H
+
+#include <linux/types.h>
+
+struct baton;
+
+void baton_space_init(struct baton *b);
+int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 pa, u32 perm);
+int baton_space_unmap(struct baton *b, unsigned int asid, u64 iova, u64 last);
+int baton_space_show(struct baton *b, unsigned int asid);
+size_t baton_space_window(struct baton *b, unsigned int asid, u64 addr, bool write, void **bytes);
+
+#endif /* BATON_SPACE_H */

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Features and device status: what the consumer sets, and what becomes of it.
+ *
+ * The consumer sees its own status bits, here, and never the hardware's. How
+ * these go together with the state of the function (owner.h):
+ *
+ *	consumer's status	state of the function
+ *	without FEATURES_OK	blocked, broken or dead
+ *	FEATURES_OK		negotiated; blocked or broken, if it was reset by
+ *				others or failed since: then DRIVER_OK is refused
+ *	and DRIVER_OK		kernel or user; lost; dead after a shutdown
+ *	FAILED			as without; the last DRIVER_OK was refused
+ *
+ * NEEDS_RESET is not among the bits that the consumer sets: &baton_vdpa.needs_reset
+ * is shown in its place. It can come up in each of these, and as long as it is there
+ * FEATURES_OK and DRIVER_OK are refused. Reset ends it.
+ */
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
+
+#include "core.h"
+#include "features.h"
+#include "handover.h"
+#include "space.h"
+#include "status.h"
+
+/**
+ * baton_status_offered() - what features the consumer can have
+ * @bv: the vDPA device
+ *
+ * Context: any.
+ * Return: the feature bits.
+ */
+u64 baton_status_offered(const struct baton_vdpa *bv)
+{
+	enum baton_party consumer = READ_ONCE(bv->b->owner.consumer);
+	u64 features = baton_features_offer(bv->provisioned, consumer);
+	bool net = bv->b->fn->device_id == VIRTIO_ID_NET;
+
+	if (net)
+		features = baton_net_carried(features);
+	if (consumer == BATON_USER && bv->by_default)
+		features = baton_features_usual(features, net);
+
+	return features;
+}
+
+/**
+ * baton_status_set_features() - the consumer takes features
+ * @bv: the vDPA device
+ * @features: which
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: 0; -EBUSY after FEATURES_OK; -EINVAL if it must not take these.
+ */
+int baton_status_set_features(struct baton_vdpa *bv, u64 features)
+{
+	u64 offered = baton_status_offered(bv);
+	const char *why;
+
+	if (bv->status & VIRTIO_CONFIG_S_FEATURES_OK)
+		return -EBUSY;
+	/*
+	 * The vDPA core takes none on behalf of whoever reads configuration
+	 * space before it has taken any: that is not yet a mistake.
+	 */
+	why = features ? baton_features_check(offered, features) : NULL;
+	if (why) {
+		baton_report_refusal(bv->b, "features %#llx %s (offered: %#llx)", features, why,
+				     offered);
+		return -EINVAL;
+	}
+	bv->features = features;
+	baton_ctrl_find(bv, features ?: offered);
+
+	return 0;
+}
+
+/**
+ * baton_status_get() - device status, as the consumer sees it
+ * @bv: the vDPA device
+ *
+ * Context: any.
+ * Return: the status.
+ */
+u8 baton_status_get(const struct baton_vdpa *bv)
+{
+	return READ_ONCE(bv->status) |
+	       (READ_ONCE(bv->needs_reset) ? VIRTIO_CONFIG_S_NEEDS_RESET : 0);
+}
+
+static u32 status_policy(const struct baton_vdpa *bv)
+{
+	if (bv->policy_set)
+		return bv->policy;
+	return bv->b->owner.consumer == BATON_USER ? 0 : BATON_MAY_ALL;
+}
+
+/* The consumer set FEATURES_OK. */
+static int status_negotiate(struct baton_vdpa *bv)
+{
+	u64 offered = baton_status_offered(bv);
+	struct baton *b = bv->b;
+	const char *why;
+	int err;
+
+	why = baton_features_check(offered, bv->features);
+	if (why) {
+		baton_report_refusal(b, "FEATURES_OK refused: features %#llx %s (offered: %#llx)",
+				     bv->features, why, offered);
+		return -EINVAL;
+	}
+	/* A consumer may change its mind about features without a reset. */
+	if (!bv->needs_reset && b->owner.state == BATON_NEGOTIATED) {
+		err = baton_handover_event(b, BATON_EV_DRAIN);
+		if (err)
+			return err;
+	}
+	if (bv->needs_reset || b->owner.state != BATON_BLOCKED) {
+		baton_report_refusal(b,
+				     "FEATURES_OK refused: the function is %s and has to be reset first",
+				     baton_owner_state_name(b->owner.state));
+		return -EIO;
+	}
+
+	bv->net.features = bv->features;
+	bv->net.may = status_policy(bv);
+	bv->hw_features = bv->features;
+	if (bv->cvq.pages)
+		bv->hw_features = baton_net_features(b->hw_features, bv->features, bv->net.may);
+	baton_cvq_find(bv);
+
+	return baton_handover_event(b, BATON_EV_NEGOTIATE);
+}
+
+/* The consumer set DRIVER_OK, after FEATURES_OK. */
+static int status_grant(struct baton_vdpa *bv)
+{
+	struct baton *b = bv->b;
+	enum baton_state state = b->owner.state;
+	int err = -EIO;
+
+	if (!bv->needs_reset && state == BATON_NEGOTIATED)
+		return baton_handover_event(b, BATON_EV_GRANT);
+
+	/* The kernel tries twice; why the first time failed has been said. */
+	if (bv->status & VIRTIO_CONFIG_S_FAILED)
+		return err;
+	if (state == BATON_BLOCKED || state == BATON_NEGOTIATED)
+		baton_report_refusal(b,
+				     "DRIVER_OK refused: the function was reset since FEATURES_OK, so the device has to be reset first");
+	else
+		baton_report_refusal(b, "DRIVER_OK refused: function %s, consumer %s: %pe",
+				     baton_owner_state_name(state),
+				     baton_owner_party_name(b->owner.consumer), ERR_PTR(err));
+
+	return err;
+}
+
+/**
+ * baton_status_set() - the consumer sets its status
+ * @bv: the vDPA device
+ * @status: the status; not 0, which is reset
+ *
+ * Bits that the function cannot follow are not set; for DRIVER_OK there is FAILED
+ * in its place.
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_status_set(struct baton_vdpa *bv, u8 status)
+{
+	struct baton *b = bv->b;
+	u8 added = status & ~bv->status;
+
+	status &= ~VIRTIO_CONFIG_S_NEEDS_RESET;
+
+	/*
+	 * A driver that was paused has to get through, to where it can be told:
+	 * some cannot be unbound without harm after half of a resume.
+	 */
+	if (added & VIRTIO_CONFIG_S_FEATURES_OK && status_negotiate(bv) && !b->virtio.paused)
+		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	if (added & VIRTIO_CONFIG_S_DRIVER_OK &&
+	    (!(status & VIRTIO_CONFIG_S_FEATURES_OK) || status_grant(bv))) {
+		status &= ~VIRTIO_CONFIG_S_DRIVER_OK;
+		status |= VIRTIO_CONFIG_S_FAILED;
+		/* It does not look at the status again. */
+		baton_virtio_break(b);
+	}
+	WRITE_ONCE(bv->status, status);
+}
+
+/**
+ * baton_status_forget() - nothing of what an owner set may be found by the next
+ * @bv: the vDPA device; nobody owns the function
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_status_forget(struct baton_vdpa *bv)
+{
+	WRITE_ONCE(bv->status, 0);
+	WRITE_ONCE(bv->needs_reset, false);
+	bv->features = 0;
+	memcpy(bv->net.current_mac, bv->net.mac, sizeof(bv->net.mac));
+	baton_queue_reset(bv);
+	baton_ctrl_find(bv, baton_status_offered(bv));
+}
+
+/**
+ * baton_status_reset() - the consumer resets its device
+ * @bv: the vDPA device
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: 0; -EIO or -ENODEV if the function is not to be trusted any more; -EPERM
+ * if the consumer is a user, who must not own this function.
+ */
+int baton_status_reset(struct baton_vdpa *bv)
+{
+	struct baton *b = bv->b;
+	int err = 0;
+
+	if (b->owner.state != BATON_BLOCKED)
+		err = baton_handover_event(b, BATON_EV_DRAIN);
+	baton_status_forget(bv);
+	if (err)
+		return err;
+	memset(bv->group_asid, 0, sizeof(bv->group_asid));
+	err = baton_space_show(b, 0);
+	if (err)
+		return err;
+
+	/* open() of a user calls this first: what it returns is seen there. */
+	if (b->owner.consumer == BATON_USER && !b->owner.user_allowed) {
+		baton_report_refusal(b, "no user may own this function: %s", bv->denial);
+		return -EPERM;
+	}
+
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's own driver of a function.
+ */
+#ifndef BATON_VIRTIO_H
+#define BATON_VIRTIO_H
+
+#include <linux/notifier.h>
+
+struct baton;
+struct device;
+
+/**
+ * struct baton_virtio - the virtio device that virtio_vdpa made of a function
+ * @nb: tells when one comes and goes
+ * @dev: the device, from before its driver is probed until after it is removed;
+ *	 holds a reference; &baton.lock guards it
+ * @paused: @dev, while its driver has stepped aside; belongs to whoever holds
+ *	    the function's device lock
+ */
+struct baton_virtio {
+	struct notifier_block nb;
+	struct device *dev;
+	struct device *paused;
+};
+
+int baton_virtio_init(void);
+int baton_virtio_watch(struct baton *b);
+void baton_virtio_unwatch(struct baton *b);
+void baton_virtio_break(struct baton *b);
+void baton_virtio_pause(struct baton *b);
+void baton_virtio_resume(struct baton *b);
+
+#endif /* BATON_VIRTIO_H */
