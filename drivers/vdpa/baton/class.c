@@ -129,7 +129,7 @@ static const struct baton_class classes[] = {
 	{ VIRTIO_ID_VSOCK, "vsock", NR_OF(vsock_fields), vsock_fields },
 	{ VIRTIO_ID_CRYPTO, "crypto", NR_OF(crypto_fields), crypto_fields },
 	/* The driver is told when it should ask for more, not what became of its requests. */
-	{ VIRTIO_ID_MEM, "mem", NR_OF(mem_fields), mem_fields, .quiet = true },
+	{ VIRTIO_ID_MEM, "mem", NR_OF(mem_fields), mem_fields, .polled = true },
 	{ VIRTIO_ID_SOUND, "sound", NR_OF(snd_fields), snd_fields },
 	{ VIRTIO_ID_FS, "fs", NR_OF(fs_fields), fs_fields },
 	{ VIRTIO_ID_PMEM, "pmem", NR_OF(pmem_fields), pmem_fields },

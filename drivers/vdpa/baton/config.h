@@ -28,7 +28,7 @@ struct baton_field {
  * @fields: the configuration space from its first byte on, no gaps
  * @pausable: its virtio driver can be stopped and started again while user
  *	      space goes on (freeze and restore), and waits for what is under way
- * @quiet: fields change without a notification
+ * @polled: fields change without a notification, so each read asks the device
  */
 struct baton_class {
 	u32 id;
@@ -36,7 +36,7 @@ struct baton_class {
 	unsigned int nr_fields;
 	const struct baton_field *fields;
 	bool pausable;
-	bool quiet;
+	bool polled;
 };
 
 /**

@@ -32,7 +32,7 @@ void baton_shadow_init(struct baton *b)
 	const struct baton_class *class = b->config.class;
 	unsigned int size = baton_config_size(&b->config);
 
-	if (class && class->nr_fields && !class->quiet && size <= sizeof(b->shadow.bytes))
+	if (class && class->nr_fields && !class->polled && size <= sizeof(b->shadow.bytes))
 		b->shadow.size = size;
 	baton_shadow_stale(b);
 }
