@@ -131,9 +131,9 @@ static void starts_out_untrusted(void)
 
 /*
  * What every event does in every state, a user being bound (the kernel where it owns, nobody where
- * it was just probed). One letter an event: bind kernel, bind user, unbind, negotiate, grant, drain,
- * lose, recover, shutdown; b -EBUSY, i -EIO, n -ENODEV, k allowed with nothing to do, N G D L start
- * a sequence.
+ * it was just probed). One letter an event: bind kernel, bind user, unbind, negotiate, grant,
+ * drain, lose, recover, shutdown; b -EBUSY, i -EIO, n -ENODEV, k allowed with nothing to do, N G D
+ * L start a sequence.
  */
 static void every_event_in_every_state(void)
 {
@@ -283,8 +283,9 @@ static void shutdown_is_the_end(void)
 		enum baton_state state;
 		const char *journal;
 	} table[] = {
-		{ BATON_PROBED, "" },	     { BATON_BLOCKED, DRAIN }, { BATON_NEGOTIATED, DRAIN },
-		{ BATON_KERNEL_OWNS, DRAIN }, { BATON_USER_OWNS, DRAIN }, { BATON_LOST, DRAIN },
+		{ BATON_PROBED, "" },	     { BATON_BLOCKED, DRAIN },
+		{ BATON_NEGOTIATED, DRAIN }, { BATON_KERNEL_OWNS, DRAIN },
+		{ BATON_USER_OWNS, DRAIN },  { BATON_LOST, DRAIN },
 		{ BATON_BROKEN, "" },	     { BATON_DEAD, "" },
 	};
 
@@ -294,7 +295,8 @@ static void shutdown_is_the_end(void)
 		struct baton_owner o = in_state(table[nth].state);
 		const char *forced = fails && *table[nth].journal ? "flr " : "";
 
-		CONTEXT("from %s, steps %s", baton_owner_state_name(o.state), fails ? "fail" : "work");
+		CONTEXT("from %s, steps %s", baton_owner_state_name(o.state),
+			fails ? "fail" : "work");
 		CHECK_EQ(happen_failing(&o, BATON_EV_SHUTDOWN, fails ? ~0u : 0), 0);
 		CHECK(!strncmp(journal, table[nth].journal, strlen(table[nth].journal)));
 		CHECK(!strcmp(journal + strlen(table[nth].journal), forced));

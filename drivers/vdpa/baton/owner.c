@@ -117,10 +117,12 @@ static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
  * may be left to do; and whether the last handshake must have been answered, and
  * the empty domain be attached.
  */
-#define NOBODY	(1u << BATON_NONE)
-#define KERNEL	(1u << BATON_KERNEL)
-#define USER	(1u << BATON_USER)
-#define ANYBODY	(NOBODY | KERNEL | USER)
+enum {
+	NOBODY	= 1 << BATON_NONE,
+	KERNEL	= 1 << BATON_KERNEL,
+	USER	= 1 << BATON_USER,
+	ANYBODY	= NOBODY | KERNEL | USER,
+};
 
 static const struct {
 	unsigned char owners;
