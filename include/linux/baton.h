@@ -91,7 +91,9 @@ struct baton_doorbell {
  * @kick_data: Ring the doorbell of the queue in the lower half of @data, with
  *	@data (VIRTIO_F_NOTIFICATION_DATA; virtio 1.2, 4.1.5.2). Any context.
  * @get_doorbell: Optional. Where queue @idx has its doorbell, if it fills a
- *	page that holds nothing else. May sleep.
+ *	page that holds nothing else. The answer is a constant from @find_queues on,
+ *	until baton_function_unregister() returns: users map it, and it is asked for
+ *	again at each page fault. Called without a lock; may sleep.
  * @read_config: Read one field of @width 1, 2 or 4 bytes at @offset, naturally
  *	aligned in nothing but its own layout, below &baton_function.config_len.
  *	Returns it in CPU byte order. May sleep.

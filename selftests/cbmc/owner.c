@@ -98,6 +98,7 @@ void reach(void)
 		__CPROVER_cover(m.o.step == BATON_STEP_NEGOTIATE);
 		__CPROVER_cover(m.o.step == BATON_STEP_DRIVER_OK);
 		__CPROVER_cover(m.o.step == BATON_STEP_CONTROL);
+		__CPROVER_cover(m.o.step == BATON_STEP_QUEUES);
 		__CPROVER_cover(m.o.step == BATON_STEP_VERIFY);
 		__CPROVER_cover(m.o.step == BATON_STEP_DISABLE);
 	}

@@ -26,6 +26,7 @@ struct model {
 	bool stopped;		 /* its status has read 0, and nothing was programmed since */
 	bool features;		 /* it knows those that the consumer took */
 	bool told;		 /* it was told what the administrator provisioned */
+	bool queues;		 /* the owner's queues run */
 };
 
 /* Any number below n; CBMC's or the test's. */
@@ -102,6 +103,12 @@ static inline const char *model_broken(const struct model *m)
 		return "owned, but not able to work";
 	if ((o->state == BATON_KERNEL_OWNS || o->state == BATON_USER_OWNS) && !m->told)
 		return "owned, but not told what was provisioned";
+	if (m->stopped && m->queues)
+		return "its status has read 0, and its queues run";
+	if (o->owner == BATON_USER && m->queues && !m->told)
+		return "a user's queues run, and nobody but the user says that it was told";
+	if ((o->state == BATON_KERNEL_OWNS || o->state == BATON_USER_OWNS) && !m->queues)
+		return "owned, but its queues do not run";
 	if (o->state == BATON_LOST &&
 	    (o->owner == BATON_NONE || (o->step == BATON_STEP_NONE && m->master)))
 		return "lost, but no owner, or still able to do DMA";
@@ -136,6 +143,10 @@ static inline const char *model_broken(const struct model *m)
 	case BATON_STEP_CONTROL:
 		if (!granting || !m->master || !m->vectors)
 			return "DRIVER_OK, control: wanted before the function can work";
+		break;
+	case BATON_STEP_QUEUES:
+		if (!granting || !m->master || !m->vectors || !m->told)
+			return "queues: wanted before the function was told";
 		break;
 	case BATON_STEP_QUIESCE:
 		if (!draining)
@@ -190,6 +201,11 @@ static inline int model_step(struct model *m)
 	case BATON_STEP_PROGRAM:
 		m->stopped = false;
 		m->told = false;
+		m->queues = m->o.owner == BATON_KERNEL;
+		break;
+	case BATON_STEP_QUEUES:
+		m->queues = true;
+		m->stopped = false;
 		break;
 	case BATON_STEP_CONTROL:
 		if (effect)
@@ -202,8 +218,10 @@ static inline int model_step(struct model *m)
 	case BATON_STEP_QUIESCE:
 	case BATON_STEP_VERIFY:
 		m->features = false;
-		if (how == WORKS)
+		if (how == WORKS) {
 			m->stopped = true;
+			m->queues = false;
+		}
 		break;
 	case BATON_STEP_BLOCK:
 		if (effect)

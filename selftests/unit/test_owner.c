@@ -10,7 +10,7 @@
 #include "owner_model.h"
 #include "test.h"
 
-#define GRANT "attach vectors program master driver_ok control "
+#define GRANT "attach vectors program master driver_ok control queues "
 #define DRAIN "quiesce unmaster unvector block "
 #define NEGOTIATE "negotiate "
 
@@ -233,6 +233,7 @@ static void each_grant_step_fails(void)
 		"attach vectors program master ",
 		"attach vectors program master driver_ok ",
 		"attach vectors program master driver_ok control ",
+		"attach vectors program master driver_ok control queues ",
 	};
 	char want[200];
 

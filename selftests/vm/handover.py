@@ -39,6 +39,7 @@ step master
 hw status 0xf
 step driver_ok
 step control
+step queues
 {owner} granting -> {owner}
 """
 

@@ -12,7 +12,7 @@ from lib import *
 
 STEPS = ["quiesce", "unmaster", "unvector", "block",                            # it steps aside
          "negotiate", "attach", "vectors", "program", "master", "driver_ok",
-         "control"]                                                             # and comes back
+         "control", "queues"]                                                   # and comes back
 
 
 def busy(unless=lambda: False):

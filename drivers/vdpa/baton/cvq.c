@@ -5,7 +5,9 @@
  * The hardware gets one command at a time, in memory of ours that it shares
  * with nothing: descriptors, available ring and commands can only be read by
  * it; the used ring and the answer it can write, and so, if a user owns the
- * function, can the user: they are looked at as if the user had written them.
+ * function and its queues run, can the user: they are looked at as if the user
+ * had written them. What a user gains by answering in the hardware's place is a
+ * wrong answer to itself: see cvq_wait_slot().
  */
 #include <linux/delay.h>
 #include <linux/device.h>
@@ -23,15 +25,18 @@
 #include "cvq.h"
 #include "param.h"
 
-/* Two descriptors are ever in use. */
-#define SIZE		4
+/* Where things are in their parts. */
 #define DESC_AT		0
 #define AVAIL_AT	1024
 #define USED_AT		0
-#define REPLY_AT	1024
+#define ANSWERS_AT	1024
 
-/* In pages; what @parts cannot hold is found out when this is compiled. */
-#define CVQ_ORDER	2
+/* What the device is to write over: no answer of virtio's. */
+#define NO_ANSWER	0xff
+
+/* A slot is written again after so many times what the hardware takes, or so long at least. */
+#define HOLD_TIMES	16
+#define HOLD_MIN_MS	10
 
 struct cvq_ring {
 	struct vring_desc *desc;
@@ -49,30 +54,58 @@ static struct cvq_ring cvq_ring(const struct baton_cvq *cvq)
 }
 
 /* Wait for the one answer that is due. */
-static int cvq_wait_answer(struct baton_vdpa *bv, u16 due)
+static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot)
 {
 	struct baton_cvq *cvq = &bv->cvq;
 	struct vring_used *used = cvq_ring(cvq).used;
 	ktime_t deadline = ktime_add_ms(ktime_get(), READ_ONCE(baton_ctrl_timeout_ms));
+	int answered;
 	bool late;
-	u16 idx;
 
 	for (;;) {
 		late = ktime_after(ktime_get(), deadline);
 		baton_shared_sync(bv->b, &cvq->parts[BATON_CVQ_ANSWER], false);
-		idx = __virtio16_to_cpu(true, READ_ONCE(used->idx));
-		if (idx == due)
+		answered = baton_slots_answered(&cvq->slots,
+						__virtio16_to_cpu(true, READ_ONCE(used->idx)));
+		if (answered < 0)
+			return answered;
+		if (answered)
 			break;
-		if (idx != (u16)(due - 1))
-			return -EPROTO;
 		if (late)
 			return -ETIMEDOUT;
 		usleep_range(20, 100);
 	}
 	/* virtio 1.2, 2.7.14: the answer is not older than the index. */
-	virt_rmb();
+	dma_rmb();
+	if (__virtio32_to_cpu(true, READ_ONCE(used->ring[slot->avail].id)) != slot->desc)
+		return -EPROTO;
 
 	return 0;
+}
+
+/*
+ * What a user owns can write our used ring, and so have us believe that the last
+ * command was answered. Whatever it gains by that must not be that the hardware
+ * reads one command in the place of another. So before memory is written again a
+ * time passes that the hardware has never come near, as far as could be seen when
+ * nobody else could answer. What is slower than ctrl_timeout_ms is lost anyway.
+ */
+static void cvq_wait_slot(struct baton_vdpa *bv, const struct baton_slot *slot)
+{
+	struct baton_cvq *cvq = &bv->cvq;
+	s64 hold_us = max_t(s64, HOLD_TIMES * ktime_to_us(cvq->slowest),
+			    HOLD_MIN_MS * USEC_PER_MSEC);
+	ktime_t written = cvq->written[slot->nth];
+	s64 left;
+
+	if (slot->nth_long >= 0)
+		written = max(written, cvq->written_long[slot->nth_long]);
+	if (bv->b->owner.owner != BATON_USER || !written)
+		return;
+	hold_us = min_t(s64, hold_us, (s64)READ_ONCE(baton_ctrl_timeout_ms) * USEC_PER_MSEC);
+	left = hold_us - ktime_us_delta(ktime_get(), written);
+	if (left > 0)
+		fsleep(left);
 }
 
 static void cvq_kick(struct baton_vdpa *bv)
@@ -82,7 +115,7 @@ static void cvq_kick(struct baton_vdpa *bv)
 
 	/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
 	if (bv->hw_features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
-		fn->ops->kick_data(fn, cvq->index | (u32)cvq->sent << 16);
+		fn->ops->kick_data(fn, cvq->index | (u32)cvq->slots.sent << 16);
 	else
 		fn->ops->kick(fn, cvq->index);
 }
@@ -103,36 +136,48 @@ static void cvq_kick(struct baton_vdpa *bv)
 int baton_cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply, size_t reply_len)
 {
 	struct baton_cvq *cvq = &bv->cvq;
-	struct baton_shared *parts = cvq->parts;
+	struct baton_slot slot = baton_slots_next(&cvq->slots, len);
+	struct baton_shared *command = &cvq->parts[BATON_CVQ_COMMAND];
+	struct baton_shared *answer = &cvq->parts[BATON_CVQ_ANSWER];
 	struct cvq_ring hw = cvq_ring(cvq);
+	struct vring_desc *desc = &hw.desc[slot.desc];
+	u8 *ack = answer->cpu + ANSWERS_AT + slot.answer;
 	int err;
 
-	memcpy(parts[BATON_CVQ_COMMAND].cpu, cmd, len);
-	hw.desc[0].addr = __cpu_to_virtio64(true, parts[BATON_CVQ_COMMAND].addr);
-	hw.desc[0].len = __cpu_to_virtio32(true, len);
-	hw.desc[0].flags = __cpu_to_virtio16(true, VRING_DESC_F_NEXT);
-	hw.desc[0].next = __cpu_to_virtio16(true, 1);
-	hw.desc[1].addr = __cpu_to_virtio64(true, parts[BATON_CVQ_ANSWER].addr + REPLY_AT);
-	hw.desc[1].len = __cpu_to_virtio32(true, reply_len);
-	hw.desc[1].flags = __cpu_to_virtio16(true, VRING_DESC_F_WRITE);
-
-	/* Nobody listens for its interrupts. The ring's entries are all 0. */
-	hw.avail->flags = __cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
+	cvq_wait_slot(bv, &slot);
+	memcpy(command->cpu + slot.command, cmd, len);
+	memset(ack, NO_ANSWER, reply_len);
+	desc[0].addr = __cpu_to_virtio64(true, command->addr + slot.command);
+	desc[0].len = __cpu_to_virtio32(true, len);
+	desc[0].flags = __cpu_to_virtio16(true, VRING_DESC_F_NEXT);
+	desc[0].next = __cpu_to_virtio16(true, slot.desc + 1);
+	desc[1].addr = __cpu_to_virtio64(true, answer->addr + ANSWERS_AT + slot.answer);
+	desc[1].len = __cpu_to_virtio32(true, reply_len);
+	desc[1].flags = __cpu_to_virtio16(true, VRING_DESC_F_WRITE);
+	hw.avail->ring[slot.avail] = __cpu_to_virtio16(true, slot.desc);
 	/* virtio 1.2, 2.7.13.3: what is announced comes before the index. */
-	virt_wmb();
-	cvq->sent++;
-	hw.avail->idx = __cpu_to_virtio16(true, cvq->sent);
-	baton_shared_sync(bv->b, &parts[BATON_CVQ_COMMAND], true);
-	baton_shared_sync(bv->b, &parts[BATON_CVQ_RING], true);
-	/* And the index before the doorbell. */
-	virt_mb();
+	dma_wmb();
+	baton_slots_sent(&cvq->slots, &slot);
+	hw.avail->idx = __cpu_to_virtio16(true, cvq->slots.sent);
+	baton_shared_sync(bv->b, command, true);
+	baton_shared_sync(bv->b, answer, true);
+	baton_shared_sync(bv->b, &cvq->parts[BATON_CVQ_RING], true);
+	/* And the index before the doorbell, which is the hardware's. */
+	mb();
 	cvq_kick(bv);
 
-	err = cvq_wait_answer(bv, cvq->sent);
-	if (!err)
-		memcpy(reply, parts[BATON_CVQ_ANSWER].cpu + REPLY_AT, reply_len);
+	err = cvq_wait_answer(bv, &slot);
+	cvq->written[slot.nth] = ktime_get();
+	if (slot.nth_long >= 0)
+		cvq->written_long[slot.nth_long] = cvq->written[slot.nth];
+	if (err)
+		return err;
+	/* It says that it is done, and has not written the answer. */
+	if (READ_ONCE(*ack) == NO_ANSWER)
+		return -EPROTO;
+	memcpy(reply, ack, reply_len);
 
-	return err;
+	return 0;
 }
 
 /**
@@ -174,22 +219,28 @@ int baton_cvq_setup(struct baton_vdpa *bv)
 
 	if (cvq->index == BATON_NO_CONTROL)
 		return 0;
-	if (cvq->index >= fn->nr_queues || fn->queue_max[cvq->index] < SIZE) {
+	if (cvq->index >= fn->nr_queues || fn->queue_max[cvq->index] < BATON_SLOTS_RING_MIN) {
 		baton_report_refusal(bv->b,
 				     "DRIVER_OK refused: the device offers CTRL_VQ (bit 17) but has no queue %u for it",
 				     cvq->index);
 		return -ENODEV;
 	}
-	cvq->sent = 0;
-	memset(page_address(cvq->pages), 0, PAGE_SIZE << CVQ_ORDER);
+	baton_slots_init(&cvq->slots, fn->queue_max[cvq->index]);
+	memset(cvq->written, 0, sizeof(cvq->written));
+	memset(cvq->written_long, 0, sizeof(cvq->written_long));
+	cvq->slowest = 0;
+	memset(page_address(cvq->pages), 0, PAGE_SIZE << cvq->order);
 	err = baton_shared_map(bv->b, cvq->parts, BATON_CVQ_NR_PARTS, cvq_shared_by(bv));
 	if (err)
 		return err;
 
+	/* Nobody listens for interrupts; with EVENT_IDX there is no flag (virtio 1.2, 2.7.7.1). */
+	if (!(bv->hw_features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX)))
+		cvq_ring(cvq).avail->flags = __cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
 	cfg.desc = cvq->parts[BATON_CVQ_RING].addr + DESC_AT;
 	cfg.driver = cvq->parts[BATON_CVQ_RING].addr + AVAIL_AT;
 	cfg.device = cvq->parts[BATON_CVQ_ANSWER].addr + USED_AT;
-	cfg.size = SIZE;
+	cfg.size = cvq->slots.size;
 	cfg.vector = BATON_NO_VECTOR;
 	err = fn->ops->setup_queue(fn, cvq->index, &cfg);
 	if (err)
@@ -210,6 +261,7 @@ int baton_cvq_restore(struct baton_vdpa *bv)
 {
 	u8 cmd[BATON_RESTORE_MAX], ack;
 	unsigned int nth;
+	ktime_t start;
 	size_t len;
 	int err;
 
@@ -220,7 +272,10 @@ int baton_cvq_restore(struct baton_vdpa *bv)
 		len = baton_net_restore(&bv->net, nth, bv->hw_features, cmd);
 		if (!len)
 			return 0;
+		start = ktime_get();
 		err = baton_cvq_send(bv, cmd, len, &ack, sizeof(ack));
+		/* No queue of a user's runs yet: only the hardware can have answered (C13). */
+		bv->cvq.slowest = max(bv->cvq.slowest, ktime_sub(ktime_get(), start));
 		if (!err && ack != VIRTIO_NET_OK)
 			err = -EIO;
 		if (err)
@@ -248,7 +303,7 @@ void baton_cvq_stop(struct baton_vdpa *bv)
 		return;
 	baton_shared_unmap(bv->b, cvq->parts, BATON_CVQ_NR_PARTS);
 	/* Nothing of one owner's commands is left for the next. */
-	memset(page_address(cvq->pages), 0, PAGE_SIZE << CVQ_ORDER);
+	memset(page_address(cvq->pages), 0, PAGE_SIZE << cvq->order);
 }
 
 /**
@@ -260,33 +315,40 @@ void baton_cvq_stop(struct baton_vdpa *bv)
  */
 int baton_cvq_init(struct baton_vdpa *bv)
 {
-	/* As large, and as far into the memory, as the hardware may write or read it. */
+	/* How large, and what the hardware may do with it. Each begins on an IOMMU's page. */
 	static const struct {
-		unsigned int offset, size;
+		unsigned int size;
 		bool writable;
 	} layout[BATON_CVQ_NR_PARTS] = {
-		[BATON_CVQ_RING]	= { 0, PAGE_SIZE, false },
-		[BATON_CVQ_ANSWER]	= { PAGE_SIZE, PAGE_SIZE, true },
-		[BATON_CVQ_COMMAND]	= { 2 * PAGE_SIZE, BATON_COMMAND_MAX, false },
+		[BATON_CVQ_RING]	= { PAGE_SIZE, false },
+		[BATON_CVQ_ANSWER]	= { PAGE_SIZE, true },
+		[BATON_CVQ_COMMAND]	= { BATON_SLOTS_COMMANDS, false },
 	};
+	unsigned int unit = max_t(u64, PAGE_SIZE, bv->b->domain.iova.granule);
 	struct baton_cvq *cvq = &bv->cvq;
-	unsigned int i;
+	unsigned int i, offset = 0;
 
-	BUILD_BUG_ON(2 * PAGE_SIZE + BATON_COMMAND_MAX > PAGE_SIZE << CVQ_ORDER);
+	BUILD_BUG_ON(AVAIL_AT < BATON_SLOTS_RING_MAX * sizeof(struct vring_desc));
+	BUILD_BUG_ON(ANSWERS_AT < struct_size_t(struct vring_used, ring, BATON_SLOTS_RING_MAX));
+	BUILD_BUG_ON(ANSWERS_AT + BATON_SLOTS_MAX * BATON_SLOTS_ANSWER > PAGE_SIZE);
 
 	cvq->index = BATON_NO_CONTROL;
 	if (bv->b->fn->device_id != VIRTIO_ID_NET ||
 	    !(bv->b->hw_features & BIT_ULL(VIRTIO_NET_F_CTRL_VQ)))
 		return 0;
-	cvq->pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, CVQ_ORDER);
+	for (i = 0; i < BATON_CVQ_NR_PARTS; i++) {
+		cvq->parts[i].offset = offset;
+		cvq->parts[i].size = ALIGN(layout[i].size, unit);
+		cvq->parts[i].writable = layout[i].writable;
+		offset += cvq->parts[i].size;
+	}
+	cvq->order = get_order(offset);
+	cvq->pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, cvq->order);
 	if (!cvq->pages)
 		return -ENOMEM;
 	for (i = 0; i < BATON_CVQ_NR_PARTS; i++) {
-		cvq->parts[i].page = cvq->pages + layout[i].offset / PAGE_SIZE;
+		cvq->parts[i].page = cvq->pages + cvq->parts[i].offset / PAGE_SIZE;
 		cvq->parts[i].cpu = page_address(cvq->parts[i].page);
-		cvq->parts[i].offset = layout[i].offset;
-		cvq->parts[i].size = PAGE_ALIGN(layout[i].size);
-		cvq->parts[i].writable = layout[i].writable;
 	}
 
 	return 0;
@@ -301,6 +363,6 @@ int baton_cvq_init(struct baton_vdpa *bv)
 void baton_cvq_uninit(struct baton_vdpa *bv)
 {
 	if (bv->cvq.pages)
-		__free_pages(bv->cvq.pages, CVQ_ORDER);
+		__free_pages(bv->cvq.pages, bv->cvq.order);
 	bv->cvq.pages = NULL;
 }

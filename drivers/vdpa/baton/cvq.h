@@ -5,9 +5,11 @@
 #ifndef BATON_CVQ_H
 #define BATON_CVQ_H
 
+#include <linux/ktime.h>
 #include <linux/types.h>
 
 #include "shared.h"
+#include "slots.h"
 
 struct baton_vdpa;
 
@@ -22,18 +24,27 @@ enum baton_cvq_part {
 /**
  * struct baton_cvq - the hardware's control queue
  * @pages: memory for @parts; %NULL if the hardware has no control queue
+ * @order: how much
  * @parts: what the hardware can reach of it
  * @index: which queue it is, or %BATON_NO_CONTROL; set when features are
  *	   negotiated with the hardware
- * @sent: how many commands the hardware was given since it was set up
+ * @slots: which parts of @parts the commands use, in turn
+ * @written: when each slot, and each long command's memory, was last written to
+ * @written_long: likewise
+ * @slowest: the longest that the hardware took to answer at a time when nobody
+ *	     else could have; 0: nothing is confirmed yet
  *
  * &baton.lock guards all.
  */
 struct baton_cvq {
 	struct page *pages;
+	unsigned int order;
 	struct baton_shared parts[BATON_CVQ_NR_PARTS];
 	u16 index;
-	u16 sent;
+	struct baton_slots slots;
+	ktime_t written[BATON_SLOTS_MAX];
+	ktime_t written_long[BATON_SLOTS_NR_LONG];
+	ktime_t slowest;
 };
 
 int baton_cvq_init(struct baton_vdpa *bv);

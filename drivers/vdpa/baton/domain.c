@@ -28,6 +28,7 @@ static int domain_find_reserved(struct baton_domain *dom, struct list_head *regi
 {
 	struct iommu_resv_region *region;
 	unsigned int n = 0;
+	u64 window;
 
 	list_for_each_entry(region, regions, list)
 		n++;
@@ -35,9 +36,9 @@ static int domain_find_reserved(struct baton_domain *dom, struct list_head *regi
 	if (!dom->reserved)
 		return -ENOMEM;
 
+	window = BATON_WINDOW_PAGES * dom->iova.granule;
 	dom->window.last = dom->iova.span.last;
-	dom->window.first = ALIGN_DOWN(dom->iova.span.last - BATON_WINDOW_SIZE,
-				       BATON_WINDOW_SIZE);
+	dom->window.first = ALIGN_DOWN(dom->iova.span.last - (window - 1), window);
 	n = 0;
 	dom->reserved[n++] = dom->window;
 	list_for_each_entry(region, regions, list) {
@@ -73,7 +74,8 @@ static int domain_find_space(struct baton_domain *dom, struct device *dev)
 	/* References are taken on whole pages of the kernel's. */
 	dom->iova.granule = max_t(u64, 1ULL << __ffs(dom->empty->pgsize_bitmap), PAGE_SIZE);
 	dom->iova.span.first = 0;
-	dom->iova.span.last = dma_get_mask(dev);
+	/* The window at the top of 64 bits would cost some IOMMUs levels of page table. */
+	dom->iova.span.last = min_t(u64, dma_get_mask(dev), DMA_BIT_MASK(48));
 	if (geo->force_aperture) {
 		dom->iova.span.first = geo->aperture_start;
 		dom->iova.span.last = min_t(u64, dom->iova.span.last, geo->aperture_end);

@@ -16,8 +16,8 @@ struct baton;
 /* Address spaces, as vhost_vdpa numbers them. */
 #define BATON_NR_AS		2
 
-/* Top of a user's IOVA span that is kept for memory shared with the hardware. */
-#define BATON_WINDOW_SIZE	(16ULL * PAGE_SIZE)
+/* Top of a user's IOVA span that is kept for memory shared with the hardware, in the IOMMU's pages. */
+#define BATON_WINDOW_PAGES	16ULL
 
 /**
  * struct baton_domain - the IO page tables of one function

@@ -101,9 +101,19 @@ static int step_vectors(struct baton *b)
 	return baton_irq_request(b->bv);
 }
 
+/*
+ * As long as a user's own queues run, the user can write answers of the hardware's
+ * control queue. So they wait until what was provisioned is confirmed (C13); without
+ * such a queue there is nothing to wait for.
+ */
+static bool handover_queues_wait(const struct baton *b)
+{
+	return b->owner.owner == BATON_USER && b->bv->cvq.index != BATON_NO_CONTROL;
+}
+
 static int step_program(struct baton *b)
 {
-	int err = baton_queue_enable_ready(b->bv);
+	int err = handover_queues_wait(b) ? 0 : baton_queue_enable_ready(b->bv);
 
 	return err ?: baton_cvq_setup(b->bv);
 }
@@ -130,6 +140,16 @@ static int step_driver_ok(struct baton *b)
 static int step_control(struct baton *b)
 {
 	return baton_cvq_restore(b->bv);
+}
+
+static int step_queues(struct baton *b)
+{
+	int err = handover_queues_wait(b) ? baton_queue_enable_ready(b->bv) : 0;
+
+	if (!err)
+		baton_queue_start_enabled(b->bv);
+
+	return err;
 }
 
 static int step_quiesce(struct baton *b)
@@ -188,6 +208,7 @@ static int (*const steps[BATON_NR_STEPS])(struct baton *b) = {
 	[BATON_STEP_MASTER]	= step_master,
 	[BATON_STEP_DRIVER_OK]	= step_driver_ok,
 	[BATON_STEP_CONTROL]	= step_control,
+	[BATON_STEP_QUEUES]	= step_queues,
 	[BATON_STEP_QUIESCE]	= step_quiesce,
 	[BATON_STEP_UNMASTER]	= step_unmaster,
 	[BATON_STEP_UNVECTOR]	= step_unvector,

@@ -8,10 +8,12 @@
 
 #include <linux/types.h>
 
+#include "slots.h"
+
 /* A command with its data: a table of some 1300 addresses fits. */
-#define BATON_COMMAND_MAX	8192
+#define BATON_COMMAND_MAX	BATON_SLOTS_LONG
 /* The longest answer: one byte, and coalescing parameters. */
-#define BATON_REPLY_MAX		16
+#define BATON_REPLY_MAX		BATON_SLOTS_ANSWER
 
 /* The longest command that baton_net_restore() makes. */
 #define BATON_RESTORE_MAX	16

@@ -67,7 +67,7 @@ static void ops_kick_vq(struct vdpa_device *vdev, u16 idx)
 	ops_count_kick(&bv->queues[idx]);
 	if (idx == READ_ONCE(bv->ctrl.index))
 		baton_ctrl_kick(bv);
-	else if (READ_ONCE(bv->queues[idx].enabled))
+	else if (baton_queue_may_kick(&bv->queues[idx], idx))
 		bv->b->fn->ops->kick(bv->b->fn, idx);
 }
 
@@ -81,7 +81,7 @@ static void ops_kick_vq_with_data(struct vdpa_device *vdev, u32 data)
 	ops_count_kick(&bv->queues[idx]);
 	if (idx == READ_ONCE(bv->ctrl.index))
 		baton_ctrl_kick(bv);
-	else if (READ_ONCE(bv->queues[idx].enabled))
+	else if (baton_queue_may_kick(&bv->queues[idx], data))
 		bv->b->fn->ops->kick_data(bv->b->fn, data);
 }
 
@@ -97,16 +97,28 @@ static void ops_set_vq_cb(struct vdpa_device *vdev, u16 idx, struct vdpa_callbac
 
 static void ops_set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
 {
-	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
-	struct baton *b = to_bv(vdev)->b;
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton_queue *bq = &bv->queues[idx];
+	struct baton *b = bv->b;
 
 	guard(mutex)(&b->lock);
-	if (ready && baton_owner_runs(&b->owner) && baton_queue_enable(to_bv(vdev), bq))
+	/*
+	 * A virtio driver whose probe fails after DRIVER_OK frees its queues without a reset. A
+	 * queue of the hardware's cannot be stopped, so the function is (C3).
+	 */
+	if (!ready && bq->enabled && b->owner.owner == BATON_KERNEL) {
+		baton_status_abandon(bv);
 		return;
+	}
+	if (ready && baton_owner_runs(&b->owner)) {
+		if (baton_queue_enable(bv, bq))
+			return;
+		baton_queue_start(bv, bq);
+	}
 	WRITE_ONCE(bq->ready, ready);
 	/* The kick may have come first. */
-	if (ready && baton_owner_runs(&b->owner) && idx == to_bv(vdev)->ctrl.index)
-		baton_ctrl_kick(to_bv(vdev));
+	if (ready && baton_owner_runs(&b->owner) && idx == bv->ctrl.index)
+		baton_ctrl_kick(bv);
 }
 
 static bool ops_get_vq_ready(struct vdpa_device *vdev, u16 idx)
@@ -151,17 +163,23 @@ static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_st
 	return 0;
 }
 
+/*
+ * vhost_vdpa asks at mmap(), where it checks the answer, and again at each page fault, where it
+ * checks nothing: so the address is a constant of the queue, and "not now" is said by the size
+ * alone (C12). A fault that comes late finds the doorbell that was mapped before.
+ */
 static struct vdpa_notification_area ops_get_vq_notification(struct vdpa_device *vdev, u16 idx)
 {
-	struct baton *b = to_bv(vdev)->b;
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton_function *fn = bv->b->fn;
 	struct vdpa_notification_area area = {};
-	struct baton_doorbell doorbell = {};
+	struct baton_doorbell doorbell;
 
-	guard(mutex)(&b->lock);
-	if (b->fn->ops->get_doorbell && idx != to_bv(vdev)->ctrl.index)
-		doorbell = b->fn->ops->get_doorbell(b->fn, idx);
+	if (!fn->ops->get_doorbell)
+		return area;
+	doorbell = fn->ops->get_doorbell(fn, idx);
 	area.addr = doorbell.addr;
-	area.size = doorbell.size;
+	area.size = idx == READ_ONCE(bv->ctrl.index) ? 0 : doorbell.size;
 
 	return area;
 }

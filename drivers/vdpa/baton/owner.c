@@ -13,10 +13,12 @@
  * Order is everything here. Towards an owner: its domain, then the vectors
  * (where the IOMMU translates MSIs they are mapped into the domain that is
  * attached), then the queues, and bus mastering as the last thing before
- * DRIVER_OK. Away from an owner: the function stops first (virtio 1.2, 2.4.1:
- * a device is reset when its status reads 0), then loses bus mastering, its
- * vectors and its domain. A function that does not stop loses all three before
- * it is reset by force, so that nothing it still does can reach memory.
+ * DRIVER_OK. A user's queues come last of all where the hardware is first told
+ * what was provisioned: its own queues would let the user write the answers.
+ * Away from an owner: the function stops first (virtio 1.2, 2.4.1: a device is
+ * reset when its status reads 0), then loses bus mastering, its vectors and its
+ * domain. A function that does not stop loses all three before it is reset by
+ * force, so that nothing it still does can reach memory.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -156,7 +158,8 @@ static const struct {
 	[BATON_STEP_PROGRAM]	= { BATON_STEP_MASTER,	BATON_STEP_QUIESCE },
 	[BATON_STEP_MASTER]	= { BATON_STEP_DRIVER_OK, BATON_STEP_QUIESCE },
 	[BATON_STEP_DRIVER_OK]	= { BATON_STEP_CONTROL,	BATON_STEP_QUIESCE },
-	[BATON_STEP_CONTROL]	= { END,		BATON_STEP_QUIESCE },
+	[BATON_STEP_CONTROL]	= { BATON_STEP_QUEUES,	BATON_STEP_QUIESCE },
+	[BATON_STEP_QUEUES]	= { END,		BATON_STEP_QUIESCE },
 
 	[BATON_STEP_QUIESCE]	= { BATON_STEP_UNMASTER, BATON_STEP_UNMASTER },
 	[BATON_STEP_UNMASTER]	= { BATON_STEP_UNVECTOR, BATON_STEP_UNVECTOR },
@@ -432,7 +435,7 @@ const char *baton_owner_step_name(enum baton_step step)
 {
 	static const char *const names[] = {
 		"none", "negotiate", "attach", "vectors", "program", "master", "driver_ok",
-		"control", "quiesce", "unmaster", "unvector", "block", "flr", "verify", "disable",
+		"control", "queues", "quiesce", "unmaster", "unvector", "block", "flr", "verify", "disable",
 	};
 
 	return owner_name_of(names, NR_OF(names), step);

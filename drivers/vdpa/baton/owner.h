@@ -87,10 +87,12 @@ enum baton_event {
  * @BATON_STEP_NEGOTIATE: write the features and see that they were taken
  * @BATON_STEP_ATTACH: attach the owner's domain
  * @BATON_STEP_VECTORS: allocate vectors and request interrupts
- * @BATON_STEP_PROGRAM: write the queues and enable those that are ready
+ * @BATON_STEP_PROGRAM: write the queues and enable those that are ready; a user's
+ *			only if there is nothing to be told in @BATON_STEP_CONTROL
  * @BATON_STEP_MASTER: bus mastering on
  * @BATON_STEP_DRIVER_OK: write DRIVER_OK and see that it took
  * @BATON_STEP_CONTROL: tell the hardware what the administrator provisioned
+ * @BATON_STEP_QUEUES: enable what is not enabled yet, let doorbells through
  * @BATON_STEP_QUIESCE: write status 0 and wait until it reads 0
  * @BATON_STEP_UNMASTER: bus mastering off
  * @BATON_STEP_UNVECTOR: free interrupts and vectors, callbacks synchronised
@@ -114,6 +116,7 @@ enum baton_step {
 	BATON_STEP_MASTER,
 	BATON_STEP_DRIVER_OK,
 	BATON_STEP_CONTROL,
+	BATON_STEP_QUEUES,
 	BATON_STEP_QUIESCE,
 	BATON_STEP_UNMASTER,
 	BATON_STEP_UNVECTOR,

@@ -23,8 +23,8 @@
 #define SPLIT_USED_ALIGN	4
 #define PACKED_EVENT_ALIGN	4
 
-/* The owner's control queue is served by us: any size would do. */
-#define CONTROL_MAX	256
+/* The owner's control queue is served by us: any size does (virtio 1.2, 2.7). */
+#define CONTROL_MAX	32768
 
 static bool queue_is_packed(const struct baton_vdpa *bv)
 {
@@ -72,6 +72,8 @@ void baton_queue_reset(struct baton_vdpa *bv)
 		bq = &bv->queues[i];
 		WRITE_ONCE(bq->ready, false);
 		WRITE_ONCE(bq->enabled, false);
+		WRITE_ONCE(bq->live, false);
+		WRITE_ONCE(bq->early, false);
 		memset(&bq->cfg, 0, sizeof(bq->cfg));
 		memset(&bq->state, 0, sizeof(bq->state));
 		bq->cfg.vector = BATON_NO_VECTOR;
@@ -95,8 +97,71 @@ void baton_queue_mute(struct baton_vdpa *bv)
 {
 	u16 i;
 
-	for (i = 0; i < bv->nr_queues; i++)
+	for (i = 0; i < bv->nr_queues; i++) {
+		WRITE_ONCE(bv->queues[i].live, false);
 		WRITE_ONCE(bv->queues[i].enabled, false);
+	}
+}
+
+/**
+ * baton_queue_may_kick() - may this doorbell be rung?
+ * @bq: the queue
+ * @data: what is to be said with it
+ *
+ * If not, it is remembered: it may be the only one for what is in the ring.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool baton_queue_may_kick(struct baton_queue *bq, u32 data)
+{
+	if (READ_ONCE(bq->live))
+		return true;
+	WRITE_ONCE(bq->early_data, data);
+	WRITE_ONCE(bq->early, true);
+	/* Pairs with baton_queue_start(): one of the two rings it. */
+	smp_mb();
+
+	return READ_ONCE(bq->live);
+}
+
+/**
+ * baton_queue_start() - let doorbells of a queue through
+ * @bv: the vDPA device, whose function has taken DRIVER_OK
+ * @bq: the queue; left alone unless the hardware runs it
+ *
+ * Context: &baton.lock held.
+ */
+void baton_queue_start(struct baton_vdpa *bv, struct baton_queue *bq)
+{
+	struct baton_function *fn = bv->b->fn;
+
+	if (!bq->enabled || bq->live || bq->index == bv->ctrl.index)
+		return;
+	WRITE_ONCE(bq->live, true);
+	/* Pairs with baton_queue_may_kick(). */
+	smp_mb();
+	if (!xchg(&bq->early, false))
+		return;
+	/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
+	if (bv->hw_features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
+		fn->ops->kick_data(fn, READ_ONCE(bq->early_data));
+	else
+		fn->ops->kick(fn, bq->index);
+}
+
+/**
+ * baton_queue_start_enabled() - let doorbells of all queues through that the hardware runs
+ * @bv: the vDPA device, whose function has taken DRIVER_OK
+ *
+ * Context: &baton.lock held.
+ */
+void baton_queue_start_enabled(struct baton_vdpa *bv)
+{
+	u16 i;
+
+	for (i = 0; i < bv->nr_queues; i++)
+		baton_queue_start(bv, &bv->queues[i]);
 }
 
 /**

@@ -16,6 +16,10 @@ struct baton_vdpa;
  * @cfg: what goes to the hardware when the queue is enabled
  * @ready: the owner wants it to run
  * @enabled: the hardware has been told to run it
+ * @live: doorbells reach the hardware: enabled, and DRIVER_OK was taken (virtio
+ *	  1.2, 3.1.1: none before)
+ * @early: a doorbell was rung before that, and is owed to the hardware
+ * @early_data: what it said
  * @own_irq: its interrupt number if it has a vector of its own, else -EINVAL
  * @index: its number
  * @state: its initial state, as the owner set it
@@ -27,13 +31,16 @@ struct baton_vdpa;
  *
  * @cfg, @index and @state belong to the consumer's set-up path, which does not
  * run concurrently with itself; &baton.lock guards the rest against interrupts
- * being set up and torn down. @ready and @enabled are read without a lock by
- * kicks, which count themselves without one: two at once may count as one.
+ * being set up and torn down. @ready, @enabled and @live are read without a lock
+ * by kicks, which leave @early behind and count themselves without one: two at once may count as one.
  */
 struct baton_queue {
 	struct baton_queue_config cfg;
 	bool ready;
 	bool enabled;
+	bool live;
+	bool early;
+	u32 early_data;
 	int own_irq;
 	u16 index;
 	struct vdpa_vq_state state;
@@ -49,6 +56,9 @@ void baton_queue_reset(struct baton_vdpa *bv);
 void baton_queue_mute(struct baton_vdpa *bv);
 int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq);
 int baton_queue_enable_ready(struct baton_vdpa *bv);
+void baton_queue_start(struct baton_vdpa *bv, struct baton_queue *bq);
+void baton_queue_start_enabled(struct baton_vdpa *bv);
+bool baton_queue_may_kick(struct baton_queue *bq, u32 data);
 const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton_queue *bq);
 u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx);
 

@@ -211,6 +211,23 @@ void baton_status_forget(struct baton_vdpa *bv)
 }
 
 /**
+ * baton_status_abandon() - the kernel's driver has let go of a queue that runs
+ * @bv: the vDPA device, whose function the kernel owns
+ *
+ * What it frees next is the ring, and what the callbacks of its queues point to.
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_status_abandon(struct baton_vdpa *bv)
+{
+	baton_handover_event(bv->b, BATON_EV_DRAIN);
+	baton_queue_reset(bv);
+	WRITE_ONCE(bv->status, (bv->status & ~(VIRTIO_CONFIG_S_DRIVER_OK |
+					       VIRTIO_CONFIG_S_FEATURES_OK)) |
+			       VIRTIO_CONFIG_S_FAILED);
+}
+
+/**
  * baton_status_reset() - the consumer resets its device
  * @bv: the vDPA device
  *
