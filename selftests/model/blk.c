@@ -35,6 +35,13 @@ int blk_init(struct model *m)
 	return 0;
 }
 
+void blk_end(struct model *m)
+{
+	if (m->blk.fd >= 0)
+		close(m->blk.fd);
+	m->blk.fd = -1;
+}
+
 u64 blk_features(const struct model *m)
 {
 	return BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_BLK_SIZE) | BIT(VIRTIO_BLK_F_FLUSH) |
@@ -72,10 +79,7 @@ static u8 blk_move(struct model *m, struct queue *q, const struct chain *c, bool
 
 static void blk_request(struct model *m, struct queue *q, const struct chain *c)
 {
-	struct {
-		u32 type, priority;
-		u64 sector;
-	} header;
+	struct virtio_blk_outhdr header;
 	size_t room = queue_room(c, true), written = 0;
 	char id[VIRTIO_BLK_ID_BYTES] = { 0 };
 	u8 status = VIRTIO_BLK_S_UNSUPP;

@@ -5,6 +5,7 @@
 #include "model.h"
 
 int blk_init(struct model *m);
+void blk_end(struct model *m);
 u64 blk_features(const struct model *m);
 void blk_queue(struct model *m, struct queue *q);
 

@@ -41,7 +41,7 @@ void model_log(struct model *m, const char *format, ...)
 	va_list args;
 	int n, more;
 
-	n = snprintf(line, sizeof(line), "%llu ", (unsigned long long)(model_now() - m->log_start));
+	n = snprintf(line, sizeof(line), "%llu ", (model_now() - m->log_start));
 	va_start(args, format);
 	more = vsnprintf(line + n, sizeof(line) - n - 1, format, args);
 	va_end(args);
@@ -66,8 +66,9 @@ static void read_settings(struct model *m, const char *path)
 	if (!file)
 		die("cannot read", path, errno);
 	while (fgets(line, sizeof(line), file)) {
-		char *words, *name = strtok_r(line, " \n", &words);
-		char *value = strtok_r(NULL, " \n", &words);
+		char *words;
+		const char *name = strtok_r(line, " \n", &words);
+		const char *value = strtok_r(NULL, " \n", &words);
 
 		if (!name || name[0] == '#')
 			continue;
@@ -218,5 +219,6 @@ int main(int argc, char **argv)
 	close(listening);
 	serve(m, mail);
 	model_log(m, "ends");
+	model_end(m);
 	return 0;
 }

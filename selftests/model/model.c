@@ -34,6 +34,14 @@ int model_init(struct model *m)
 	return net ? 0 : blk_init(m);
 }
 
+void model_end(struct model *m)
+{
+	for (u32 i = 0; i < VECTORS_MAX; i++)
+		pci_set_irq(m, i, -1);
+	if (m->set.class == REGS_BLK)
+		blk_end(m);
+}
+
 /* A reset ends what is under way: whoever does DMA finds out at its next. */
 int model_read(struct model *m, u64 addr, void *data, size_t len)
 {

@@ -25,11 +25,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <linux/types.h>
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
 
 #define QUEUES_MAX 1025 /* 512 pairs and a control queue */
 #define VECTORS_MAX 2048
@@ -188,6 +189,7 @@ void model_log(struct model *m, const char *format, ...) __attribute__((format(p
 
 /* model.c: everything between settings and the first message; 0 or -errno */
 int model_init(struct model *m);
+void model_end(struct model *m);
 void model_work(struct model *m);
 u64 model_next(const struct model *m); /* ms: when there is work that waits for time */
 

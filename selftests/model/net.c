@@ -162,8 +162,9 @@ static void net_transmit(struct model *m, struct queue *q)
 
 static u8 net_rx(struct net *n, u8 command, const u8 *data, size_t len)
 {
-	bool *const which[] = { &n->promisc, &n->allmulti, &n->alluni,
-				&n->nomulti, &n->nouni,	   &n->nobcast };
+	bool *which[] = {
+		&n->promisc, &n->allmulti, &n->alluni, &n->nomulti, &n->nouni, &n->nobcast
+	};
 
 	if (command >= ARRAY_LEN(which) || len != 1)
 		return VIRTIO_NET_ERR;
@@ -272,7 +273,7 @@ static void net_control(struct model *m, struct queue *q)
 	ack = net_command(m, command, len);
 	m->net.commands++;
 	model_log(m, "command %u %u of %zu bytes from %#llx: %u", len > 0 ? command[0] : 255,
-		  len > 1 ? command[1] : 255, len, (unsigned long long)c.part[0].addr, ack);
+		  len > 1 ? command[1] : 255, len, c.part[0].addr, ack);
 	if (m->set.ack < 256)
 		ack = m->set.ack;
 	if (!(m->set.mute && m->set.wrong_queue == q->index))

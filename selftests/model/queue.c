@@ -207,7 +207,7 @@ int queue_get(struct model *m, struct queue *q, struct chain *c)
 	return queue_packed(m) ? queue_get_packed(m, q, c) : queue_get_split(m, q, c);
 }
 
-void queue_unget(struct model *m, struct queue *q, const struct chain *c)
+void queue_unget(const struct model *m, struct queue *q, const struct chain *c)
 {
 	if (!queue_packed(m)) {
 		q->next_avail--;
@@ -242,7 +242,7 @@ static void queue_put_packed(struct model *m, struct queue *q, const struct chai
 
 static void queue_put_split(struct model *m, struct queue *q, u32 id, u32 written, u16 jump)
 {
-	u32 element[2] = { id, written };
+	const u32 element[2] = { id, written };
 
 	if (!queue_store(m, q, q->used + 4 + 8 * (q->next_used % q->size), element, 8))
 		return;

@@ -11,7 +11,7 @@
 int queue_get(struct model *m, struct queue *q, struct chain *c);
 
 /* Undo the last queue_get(). */
-void queue_unget(struct model *m, struct queue *q, const struct chain *c);
+void queue_unget(const struct model *m, struct queue *q, const struct chain *c);
 
 /* It is used, @written bytes of it; the driver is told by queue_tell(), where it wants that. */
 void queue_put(struct model *m, struct queue *q, const struct chain *c, u32 written);

@@ -111,7 +111,7 @@ static void regs_set_status(struct model *m, u8 status)
 		return;
 	if (status & S_FEATURES_OK && !(m->status & S_FEATURES_OK) &&
 	    (m->driver_features & ~m->set.features || missing)) {
-		model_log(m, "features %#llx refused", (unsigned long long)m->driver_features);
+		model_log(m, "features %#llx refused", m->driver_features);
 		status &= ~S_FEATURES_OK;
 	}
 	/* Suspended, DRIVER_OK does not read as set; written again, it goes on. */
@@ -145,8 +145,7 @@ static void regs_enable(struct model *m, struct queue *q, bool on)
 	q->enabled = true;
 	q->kicked = m->status & S_DRIVER_OK;
 	model_log(m, "queue %u enabled size %u vector %u desc %#llx avail %#llx used %#llx%s",
-		  q->index, q->size, q->vector, (unsigned long long)q->desc,
-		  (unsigned long long)q->avail, (unsigned long long)q->used,
+		  q->index, q->size, q->vector, q->desc, q->avail, q->used,
 		  m->status & S_DRIVER_OK ? " late" : "");
 }
 
@@ -232,7 +231,7 @@ void regs_read_isr(struct model *m, u8 *data)
 	m->isr = 0;
 }
 
-void regs_read_config(struct model *m, u64 offset, u8 *data, u32 len)
+void regs_read_config(const struct model *m, u64 offset, u8 *data, u32 len)
 {
 	for (u32 i = 0; i < len && offset + i < m->config_len; i++)
 		data[i] = m->config[offset + i];
@@ -242,7 +241,7 @@ void regs_write_config(struct model *m, u64 offset, const u8 *data, u32 len)
 {
 	for (u32 i = 0; i < len && offset + i < m->config_len; i++)
 		m->config[offset + i] = data[i];
-	model_log(m, "config written at %llu, %u bytes", (unsigned long long)offset, len);
+	model_log(m, "config written at %llu, %u bytes", offset, len);
 }
 
 /* The driver has something for a queue; a slow device looks later. */
@@ -271,7 +270,7 @@ void regs_doorbell(struct model *m, u64 offset, const u8 *data, u32 len)
 }
 
 /* IFC VFs: the position of each ring, 16 bits every 4 bytes. */
-void regs_read_index(struct model *m, u64 offset, u8 *data, u32 len)
+void regs_read_index(const struct model *m, u64 offset, u8 *data, u32 len)
 {
 	u64 index = (offset - LM_RINGS) / 4;
 

@@ -28,10 +28,10 @@ void regs_init(struct model *m);
 void regs_read_common(struct model *m, u64 offset, u8 *data, u32 len);
 void regs_write_common(struct model *m, u64 offset, const u8 *data, u32 len);
 void regs_read_isr(struct model *m, u8 *data);
-void regs_read_config(struct model *m, u64 offset, u8 *data, u32 len);
+void regs_read_config(const struct model *m, u64 offset, u8 *data, u32 len);
 void regs_write_config(struct model *m, u64 offset, const u8 *data, u32 len);
 void regs_doorbell(struct model *m, u64 offset, const u8 *data, u32 len);
-void regs_read_index(struct model *m, u64 offset, u8 *data, u32 len);
+void regs_read_index(const struct model *m, u64 offset, u8 *data, u32 len);
 void regs_write_index(struct model *m, u64 offset, const u8 *data, u32 len);
 
 /* By status 0, or of the whole function; carried out by regs_work(), when no DMA is under way. */

@@ -12,12 +12,15 @@
 #define BAR(bar, offset) ((u64)(bar) << 28 | (offset))
 #define UNSET UINT64_MAX
 
-#define N(field) { #field, offsetof(struct settings, field) }
+#define N(field) { #field, offsetof(struct model, set.field) }
+#define M(field) { #field, offsetof(struct model, field) }
 
-static const struct {
+struct field {
 	const char *name;
 	size_t offset;
-} numbers[] = {
+};
+
+static const struct field numbers[] = {
 	N(class),	  N(pairs),	N(queues),     N(queue_size), N(vectors),
 	N(flr),		  N(af),	N(ats),	       N(pasid),      N(vendor),
 	N(device),	  N(subvendor), N(subdevice),  N(ring_index), N(multiplier),
@@ -26,14 +29,15 @@ static const struct {
 	N(flr_ms),	  N(reorder),	N(ones),       N(vanish),     N(no_generation),
 	N(unsettled),	  N(stray_ms),	N(no_reset),   N(no_enable),  N(wrong_queue),
 	N(deaf),	  N(mute),	N(ack),	       N(wrong_id),   N(twice),
-	N(jump),
+	N(jump),	  M(more),	M(less),
+};
+
+static const struct field texts[] = {
+	M(socket), M(dir), M(file), M(peer_local), M(peer_remote),
 };
 
 /* A BAR and an offset in it, as BAR:OFFSET. */
-static const struct {
-	const char *name;
-	size_t offset;
-} places[] = {
+static const struct field places[] = {
 	N(common), N(isr), N(config), N(doorbells), N(msix),
 };
 
@@ -80,40 +84,22 @@ void settings_finish(struct model *m)
 	s->features &= ~m->less;
 }
 
-static u64 *settings_place(struct model *m, const char *name)
+/* Where the field of this name is, in a structure at @base; NULL: no such name. */
+static void *settings_find(const struct field *fields, size_t nr, void *base, const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (!strcmp(name, places[i].name))
-			return (u64 *)((char *)&m->set + places[i].offset);
+	for (size_t i = 0; i < nr; i++)
+		if (!strcmp(name, fields[i].name))
+			return (char *)base + fields[i].offset;
 	return NULL;
-}
-
-static u64 *settings_number(struct model *m, const char *name)
-{
-	if (!strcmp(name, "more"))
-		return &m->more;
-	if (!strcmp(name, "less"))
-		return &m->less;
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		if (!strcmp(name, numbers[i].name))
-			return (u64 *)((char *)&m->set + numbers[i].offset);
-	return NULL;
-}
-
-static char **settings_text(struct model *m, const char *name)
-{
-	return !strcmp(name, "socket")	      ? &m->socket
-	       : !strcmp(name, "dir")	      ? &m->dir
-	       : !strcmp(name, "file")	      ? &m->file
-	       : !strcmp(name, "peer_local")  ? &m->peer_local
-	       : !strcmp(name, "peer_remote") ? &m->peer_remote
-					      : NULL;
 }
 
 int settings_set(struct model *m, const char *name, const char *value)
 {
-	char **text = settings_text(m, name), *end;
-	u64 *place = settings_place(m, name), *number = settings_number(m, name), parsed;
+	u64 *place = settings_find(places, ARRAY_LEN(places), m, name);
+	u64 *number = settings_find(numbers, ARRAY_LEN(numbers), m, name);
+	char **text = settings_find(texts, ARRAY_LEN(texts), m, name);
+	u64 parsed;
+	char *end;
 
 	if (text) {
 		free(*text);

@@ -275,10 +275,7 @@ static void wire_send(struct model *m, const void *data, size_t len)
 /* Exactly @len bytes; file descriptors come with the first of a message. */
 static bool wire_fill(struct model *m, u8 *data, size_t len, struct wire_fds *fds)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(WIRE_FDS * sizeof(int))];
-	} control;
+	char control[CMSG_SPACE(WIRE_FDS * sizeof(int))] __attribute__((aligned(8)));
 	struct cmsghdr *c;
 	ssize_t n;
 
@@ -286,7 +283,7 @@ static bool wire_fill(struct model *m, u8 *data, size_t len, struct wire_fds *fd
 		struct iovec iov = { .iov_base = data, .iov_len = len };
 		struct msghdr msg = { .msg_iov = &iov,
 				      .msg_iovlen = 1,
-				      .msg_control = &control,
+				      .msg_control = control,
 				      .msg_controllen = sizeof(control) };
 
 		n = recvmsg(m->fd, &msg, MSG_CMSG_CLOEXEC);

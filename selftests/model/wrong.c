@@ -49,8 +49,7 @@ void wrong_work(struct model *m)
 	if (model_now() < m->stray_until)
 		return;
 	m->stray_until = 0;
-	model_log(m, "stray writes: %llu taken, %llu refused", (unsigned long long)m->strays,
-		  (unsigned long long)m->strays_refused);
+	model_log(m, "stray writes: %llu taken, %llu refused", m->strays, m->strays_refused);
 }
 
 /* -- commands ------------------------------------------------------------------------------ */
@@ -58,7 +57,8 @@ void wrong_work(struct model *m)
 /* The next number of a command. */
 static bool wrong_number(char **words, u64 *value)
 {
-	char *word = strtok_r(NULL, " ", words), *end;
+	const char *word = strtok_r(NULL, " ", words);
+	char *end;
 
 	if (!word)
 		return false;
@@ -69,7 +69,7 @@ static bool wrong_number(char **words, u64 *value)
 /* set NAME VALUE */
 static int wrong_set(struct model *m, char **words, char *answer, size_t size)
 {
-	char *name = strtok_r(NULL, " ", words), *value = strtok_r(NULL, " ", words);
+	const char *name = strtok_r(NULL, " ", words), *value = strtok_r(NULL, " ", words);
 
 	(void)answer;
 	(void)size;
@@ -182,8 +182,8 @@ static int wrong_buffers(struct model *m, char **words, char *answer, size_t siz
 	q = &m->q[index];
 	nr = q->nr_seen < SEEN_MAX ? q->nr_seen : SEEN_MAX;
 	for (unsigned int i = 0; i < nr && at < size; i++)
-		at += snprintf(answer + at, size - at, "%#llx %u ",
-			       (unsigned long long)q->seen[i].addr, q->seen[i].len);
+		at += snprintf(answer + at, size - at, "%#llx %u ", q->seen[i].addr,
+			       q->seen[i].len);
 	return 0;
 }
 
@@ -199,9 +199,8 @@ static int wrong_queue(struct model *m, char **words, char *answer, size_t size)
 	snprintf(answer, size,
 		 "enabled %d broken %d size %u avail %u used %u vector %u desc %#llx driver %#llx "
 		 "device %#llx",
-		 q->enabled, q->broken, q->size, q->next_avail, q->next_used, q->vector,
-		 (unsigned long long)q->desc, (unsigned long long)q->avail,
-		 (unsigned long long)q->used);
+		 q->enabled, q->broken, q->size, q->next_avail, q->next_used, q->vector, q->desc,
+		 q->avail, q->used);
 	return 0;
 }
 
@@ -215,13 +214,10 @@ static int wrong_state(struct model *m, char **words, char *answer, size_t size)
 		 "status %u features %#llx resets %llu interrupts %llu strays %llu refused %llu "
 		 "mac %02x:%02x:%02x:%02x:%02x:%02x promisc %d allmulti %d pairs %u overflow %d "
 		 "unicast %u multicast %u in %llu out %llu commands %llu",
-		 m->status, (unsigned long long)m->driver_features, (unsigned long long)m->epoch,
-		 (unsigned long long)m->irqs, (unsigned long long)m->strays,
-		 (unsigned long long)m->strays_refused, n->mac[0], n->mac[1], n->mac[2], n->mac[3],
-		 n->mac[4], n->mac[5], n->promisc, n->allmulti, n->pairs,
-		 n->overflow || n->multi_overflow, n->nr_uni, n->nr_multi,
-		 (unsigned long long)n->frames_in, (unsigned long long)n->frames_out,
-		 (unsigned long long)n->commands);
+		 m->status, m->driver_features, m->epoch, m->irqs, m->strays, m->strays_refused,
+		 n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5], n->promisc,
+		 n->allmulti, n->pairs, n->overflow || n->multi_overflow, n->nr_uni, n->nr_multi,
+		 n->frames_in, n->frames_out, n->commands);
 	return 0;
 }
 
