@@ -95,7 +95,8 @@ static void step(enum what what, const u8 *data, size_t len)
 			memory[(at + i - 2) % MEMORY] = data[i];
 		break;
 	case FRAME:
-		net_receive(&m, data, len);
+		if (m.set.class == REGS_NET)
+			net_receive(&m, data, len);
 		break;
 	case TIME:
 		now += len;

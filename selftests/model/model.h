@@ -83,7 +83,7 @@ struct settings {
 	u64 no_generation; /* configuration changes, its generation does not */
 	u64 unsettled;	   /* the generation changes with each read */
 	u64 stray_ms;	   /* after a reset it goes on writing, for so long */
-	u64 no_reset;	   /* status never reads 0 */
+	u64 no_reset;	   /* 1: it does not listen to status 0; 2: nor to an FLR */
 	u64 no_enable;	   /* queue_enable reads 0 */
 	u64 wrong_queue;   /* the queue of which the next ones speak */
 	u64 deaf;	   /* it does not look at it */

@@ -54,11 +54,6 @@ static struct queue *regs_queue(struct model *m)
 	return m->queue_select < m->nr_queues ? &m->q[m->queue_select] : NULL;
 }
 
-static u8 regs_status(const struct model *m)
-{
-	return m->set.no_reset && !m->status ? 0xf : m->status;
-}
-
 static void regs_split(u32 out[2], u64 value)
 {
 	out[0] = value;
@@ -73,7 +68,7 @@ void regs_read_common(struct model *m, u64 offset, u8 *data, u32 len)
 		.driver_select = m->driver_select,
 		.config_vector = m->config_vector,
 		.num_queues = m->nr_queues,
-		.status = regs_status(m),
+		.status = m->status,
 		.generation = m->set.unsettled ? m->generation++ : m->generation,
 		.queue_select = m->queue_select,
 	};
@@ -95,6 +90,16 @@ void regs_read_common(struct model *m, u64 offset, u8 *data, u32 len)
 	}
 	if (offset < sizeof(c) && len <= sizeof(c) - offset)
 		memcpy(data, (u8 *)&c + offset, len);
+}
+
+/* The driver has something for a queue; a slow device looks later. */
+static void regs_kick(struct model *m, struct queue *q)
+{
+	bool control = m->set.class == REGS_NET && q->index == net_control_index(m);
+
+	if (!q->kicked)
+		q->due = model_now() + (control ? m->set.command_ms : m->set.delay_ms);
+	q->kicked = true;
 }
 
 static void regs_set_status(struct model *m, u8 status)
@@ -121,7 +126,8 @@ static void regs_set_status(struct model *m, u8 status)
 	}
 	if (status & S_DRIVER_OK && !(m->status & S_DRIVER_OK))
 		for (unsigned int i = 0; i < m->nr_queues; i++)
-			m->q[i].kicked = m->q[i].enabled;
+			if (m->q[i].enabled)
+				regs_kick(m, &m->q[i]);
 	m->status = (status & ~S_SUSPEND) | (m->status & S_NEEDS_RESET);
 }
 
@@ -143,7 +149,8 @@ static void regs_enable(struct model *m, struct queue *q, bool on)
 		return;
 	}
 	q->enabled = true;
-	q->kicked = m->status & S_DRIVER_OK;
+	if (m->status & S_DRIVER_OK)
+		regs_kick(m, q);
 	model_log(m, "queue %u enabled size %u vector %u desc %#llx avail %#llx used %#llx%s",
 		  q->index, q->size, q->vector, q->desc, q->avail, q->used,
 		  m->status & S_DRIVER_OK ? " late" : "");
@@ -244,16 +251,6 @@ void regs_write_config(struct model *m, u64 offset, const u8 *data, u32 len)
 	model_log(m, "config written at %llu, %u bytes", offset, len);
 }
 
-/* The driver has something for a queue; a slow device looks later. */
-static void regs_kick(struct model *m, struct queue *q)
-{
-	bool control = m->set.class == REGS_NET && q->index == net_control_index(m);
-
-	if (!q->kicked)
-		q->due = model_now() + (control ? m->set.command_ms : m->set.delay_ms);
-	q->kicked = true;
-}
-
 /* The queue is told by where it rings, or, where all ring at one place, by what is written. */
 void regs_doorbell(struct model *m, u64 offset, const u8 *data, u32 len)
 {
@@ -297,6 +294,11 @@ void regs_ask_reset(struct model *m, bool flr)
 
 	if (flr)
 		model_log(m, "flr");
+	/* One that does not listen runs on. */
+	if (m->set.no_reset > flr) {
+		model_log(m, "reset ignored");
+		return;
+	}
 	m->reset_is_flr = (m->reset_due && m->reset_is_flr) || flr;
 	m->reset_due = true;
 	m->reset_at = model_now() + wait;
