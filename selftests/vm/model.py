@@ -44,7 +44,7 @@ class Model:
     def _answer(self):
         try:
             number, _, answer = self._path("done").read_text().rstrip("\n").partition(" ")
-        except FileNotFoundError:
+        except OSError:     # not there yet, or replaced meanwhile
             return None
         return (answer or " ") if number == str(self.number) else None
 
