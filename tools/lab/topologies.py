@@ -370,6 +370,23 @@ TOPOLOGIES = {
                       model_blk("blk0", place={"under": "rp1", "at": "0x0"}), peer("peer0", "hub:0")],
         "qemu": hub_sink(0) + root_port(0) + root_port(1),
     },
+    "smartnic": {
+        "doc": "functions of our own making that look like a SmartNIC's: net0 (wired to peer0) with four "
+               "pairs and registers in odd places; blk0 with 64 queues, 3 vectors, answers out of order, "
+               "no FLR; blk1 packed; blk2 without MSI-X; blk3 demands ORDER_PLATFORM",
+        "functions": [
+            model_net("net0", {"pairs": 4, "size_0": 1024, "size_2": 512, "size_3": 128, "size_8": 64,
+                               "filters": 16, "bar64": 1 << 4, "doorbells": "4:0x10000",
+                               "common": "4:0x400", "config": "0:0x1800", "isr": "3:0x10",
+                               "msix": "2:0x2000", "more": 1 << 36 | 1 << 40}, "hub:0"),
+            model_blk("blk0", {"queues": 64, "size_0": 32768, "vectors": 3, "reorder": 1, "flr": 0,
+                               "multiplier": 2}),
+            model_blk("blk1", {"more": 1 << 34}),
+            model_blk("blk2", {"vectors": 0}),
+            model_blk("blk3", {"more": 1 << 36, "demand": 1 << 36, "same_doorbell": 1}),
+            peer("peer0", "hub:0")],
+        "qemu": hub_sink(0),
+    },
     "guest": {
         "doc": "net (wired to peer0) and blk, with room and an emulated SVM for a guest in the VM",
         "functions": [net("net0", netdev="hub:0"), blk("blk0"), peer("peer0", "hub:0")],
