@@ -51,7 +51,7 @@ IOMMUS = {
 
 # -- functions --------------------------------------------------------------------------------
 
-def function(name, device, props, qemu=(), disks=None, parts=(), at=None, under=None):
+def function(name, device, props, qemu=(), disks=None, parts=(), at=None, under=None, model=None):
     """One PCI function.
 
     name, device  QEMU id and device type
@@ -61,12 +61,43 @@ def function(name, device, props, qemu=(), disks=None, parts=(), at=None, under=
     disks         scratch files {name: MiB}
     at            place on its bus, e.g. "0x0.0x1" (default: next free slot)
     under         id of the bridge or root port that it sits behind
+    model         settings of a function of our own making: see model_net()
     """
     usual = {"disable-legacy": "on", "iommu_platform": "on"}
     return {
         "name": name, "device": device, "props": {**usual, **props}, "qemu": list(qemu),
-        "disks": disks or {}, "parts": list(parts), "at": at, "under": under,
+        "disks": disks or {}, "parts": list(parts), "at": at, "under": under, "model": model,
     }
+
+
+def model(name, settings, place, **how):
+    """A function that is a process of ours (selftests/model), which QEMU takes for hardware. What it
+    is and does is said by settings, {name: number}, with the names of selftests/model/settings.c."""
+    fn = function(name, "vfio-user-pci", {}, model={"name": name, "socket": f"{{run}}/{name}.sock",
+                                                    "dir": "{run}/lab/model", **settings},
+                  **how, **(place or {}))
+    fn["props"] = {"socket": {"type": "unix", "path": f"{{run}}/{name}.sock"}}
+    return fn
+
+
+def model_net(name, settings=None, netdev="user", place=None):
+    """Net, wired to QEMU's user network or to a hub: see net()."""
+    kind, _, arg = netdev.partition(":")
+    hub = arg if kind == "hub" else 1000 + int(name[-1], 16)
+    backend = ["-netdev", f"dgram,id={name}-wire,local.type=unix,local.path={{run}}/{name}.qemu,"
+                          f"remote.type=unix,remote.path={{run}}/{name}.wire",
+               "-netdev", f"hubport,id={name}-be,hubid={hub},netdev={name}-wire"]
+    if kind == "user":
+        backend += ["-netdev", f"user,id={name}-user,restrict=on",
+                    "-netdev", f"hubport,id={name}-net,hubid={hub},netdev={name}-user"]
+    return model(name, {"class": 1, "mac": f"0x{mac(name).replace(':', '')}",
+                        "peer_local": f"{{run}}/{name}.wire", "peer_remote": f"{{run}}/{name}.qemu",
+                        **(settings or {})}, place, qemu=backend)
+
+
+def model_blk(name, settings=None, place=None):
+    return model(name, {"class": 2, "file": f"{{run}}/disk/{name}", **(settings or {})}, place,
+                 disks={name: 64})
 
 
 def net(name, props=None, netdev="user", place=None):
@@ -332,6 +363,29 @@ TOPOLOGIES = {
         "memory": 2048,
         # One processor has some 200 interrupt vectors: none of them for the ports.
         "cmdline": "pcie_ports=compat",
+    },
+    "model": {
+        "doc": "a net function (wired to peer0) and a blk function of our own making, behind root ports",
+        "functions": [model_net("net0", netdev="hub:0", place={"under": "rp0", "at": "0x0"}),
+                      model_blk("blk0", place={"under": "rp1", "at": "0x0"}), peer("peer0", "hub:0")],
+        "qemu": hub_sink(0) + root_port(0) + root_port(1),
+    },
+    "smartnic": {
+        "doc": "functions of our own making that look like a SmartNIC's: net0 (wired to peer0) with four "
+               "pairs and registers in odd places; blk0 with 64 queues, 3 vectors, answers out of order, "
+               "no FLR; blk1 packed; blk2 without MSI-X; blk3 demands ORDER_PLATFORM",
+        "functions": [
+            model_net("net0", {"pairs": 4, "size_0": 1024, "size_2": 512, "size_3": 128, "size_8": 64,
+                               "filters": 16, "bar64": 1 << 4, "doorbells": "4:0x10000",
+                               "common": "4:0x400", "config": "0:0x1800", "isr": "3:0x10",
+                               "msix": "2:0x2000", "more": 1 << 36 | 1 << 40}, "hub:0"),
+            model_blk("blk0", {"queues": 64, "size_0": 32768, "vectors": 3, "reorder": 1, "flr": 0,
+                               "multiplier": 2}),
+            model_blk("blk1", {"more": 1 << 34}),
+            model_blk("blk2", {"vectors": 0}),
+            model_blk("blk3", {"more": 1 << 36, "demand": 1 << 36, "same_doorbell": 1}),
+            peer("peer0", "hub:0")],
+        "qemu": hub_sink(0),
     },
     "guest": {
         "doc": "net (wired to peer0) and blk, with room and an emulated SVM for a guest in the VM",
