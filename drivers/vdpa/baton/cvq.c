@@ -328,8 +328,8 @@ int baton_cvq_init(struct baton_vdpa *bv)
 	struct baton_cvq *cvq = &bv->cvq;
 	unsigned int i, offset = 0;
 
-	BUILD_BUG_ON(AVAIL_AT < BATON_SLOTS_RING_MAX * sizeof(struct vring_desc));
-	BUILD_BUG_ON(ANSWERS_AT < struct_size_t(struct vring_used, ring, BATON_SLOTS_RING_MAX));
+	BUILD_BUG_ON(BATON_SLOTS_RING_MAX * sizeof(struct vring_desc) > AVAIL_AT);
+	BUILD_BUG_ON(struct_size_t(struct vring_used, ring, BATON_SLOTS_RING_MAX) > ANSWERS_AT);
 	BUILD_BUG_ON(ANSWERS_AT + BATON_SLOTS_MAX * BATON_SLOTS_ANSWER > PAGE_SIZE);
 
 	cvq->index = BATON_NO_CONTROL;

@@ -16,7 +16,7 @@ struct baton;
 /* Address spaces, as vhost_vdpa numbers them. */
 #define BATON_NR_AS		2
 
-/* Top of a user's IOVA span that is kept for memory shared with the hardware, in the IOMMU's pages. */
+/* Top of a user's IOVA span: kept for memory shared with the hardware, in the IOMMU's pages. */
 #define BATON_WINDOW_PAGES	16ULL
 
 /**

@@ -435,7 +435,8 @@ const char *baton_owner_step_name(enum baton_step step)
 {
 	static const char *const names[] = {
 		"none", "negotiate", "attach", "vectors", "program", "master", "driver_ok",
-		"control", "queues", "quiesce", "unmaster", "unvector", "block", "flr", "verify", "disable",
+		"control", "queues", "quiesce", "unmaster", "unvector", "block", "flr", "verify",
+		"disable",
 	};
 
 	return owner_name_of(names, NR_OF(names), step);

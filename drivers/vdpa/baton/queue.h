@@ -32,7 +32,8 @@ struct baton_vdpa;
  * @cfg, @index and @state belong to the consumer's set-up path, which does not
  * run concurrently with itself; &baton.lock guards the rest against interrupts
  * being set up and torn down. @ready, @enabled and @live are read without a lock
- * by kicks, which leave @early behind and count themselves without one: two at once may count as one.
+ * by kicks, which leave @early behind and count themselves without one: two at
+ * once may count as one.
  */
 struct baton_queue {
 	struct baton_queue_config cfg;
