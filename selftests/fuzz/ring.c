@@ -155,9 +155,18 @@ static void check_forwarded(const struct baton_net *n, const u8 *cmd, size_t len
 
 			REQUIRE(!memcmp(mac, n->mac, 6) || (i >= uni && mac[0] & 1));
 		}
+		if (!(n->may & BATON_MAY_PROMISC)) {
+			REQUIRE(uni + multi <= 64);
+			REQUIRE(uni <= (n->may & BATON_MAY_MAC ? 16 : 1));
+		}
 	}
 	if (cmd[0] == 2)
 		REQUIRE((n->may & BATON_MAY_VLAN || !le16(cmd + 2)) && le16(cmd + 2) < 4096);
+	if (cmd[0] == 5) {
+		for (unsigned int i = 0; i < 8; i++)
+			REQUIRE(!(cmd[2 + i] & ~(u8)(n->features >> 8 * i)));
+		REQUIRE(!(le16(cmd + 4) | le16(cmd + 6)) && !(cmd[2] & 0x7d));
+	}
 	if (cmd[0] == 4 && cmd[1] == 0)
 		REQUIRE(len == 4 && le16(cmd + 2) >= 1 && le16(cmd + 2) <= n->pairs);
 	if (cmd[0] == 4 && cmd[1] == 1) {
@@ -170,13 +179,17 @@ static void check_forwarded(const struct baton_net *n, const u8 *cmd, size_t len
 	}
 }
 
-static void execute(struct baton_net *n, const u8 *cmd, size_t len, u8 *reply, size_t *reply_len)
+static void execute(struct baton_net *n, u8 *cmd, size_t len, u8 *reply, size_t *reply_len)
 {
+	enum baton_command_verdict verdict;
+	size_t before_len = len;
 	u8 config[13] = { 0 }, restore[16];
 	u8 before[6];
 
 	*reply_len = 0;
-	if (baton_net_command(n, cmd, len, reply_len) != BATON_COMMAND_FORWARD) {
+	verdict = baton_net_command(n, cmd, &len, reply_len);
+	REQUIRE(verdict == BATON_COMMAND_TRIMMED ? len < before_len : len == before_len);
+	if (verdict != BATON_COMMAND_FORWARD && verdict != BATON_COMMAND_TRIMMED) {
 		*reply_len = 1;
 		return;
 	}
@@ -185,7 +198,7 @@ static void execute(struct baton_net *n, const u8 *cmd, size_t len, u8 *reply, s
 	memset(reply, 0, *reply_len);
 	baton_net_command_done(n, cmd, len);
 	if (!(n->may & BATON_MAY_MAC))
-		REQUIRE(!memcmp(before, n->current_mac, 6));
+		REQUIRE(!memcmp(before, n->current_mac, 6) || !memcmp(n->mac, n->current_mac, 6));
 	baton_net_config(n, len % 16, config, sizeof(config) - len % 12);
 	for (unsigned int nth = 0; nth < 4; nth++)
 		REQUIRE(baton_net_restore(n, nth, n->features, restore) <= sizeof(restore));
@@ -279,6 +292,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 				 .ctx = &o };
 	n = (struct baton_net){ .mac = { 0x52, 0x54, 0, 0, 0, 1 },
 				.has_mac = in.flags & FLAG_HAS_MAC,
+				.fixed = in.flags & FLAG_EVENT_IDX,
 				.pairs = in.pairs,
 				.hw_pairs = 8,
 				.mtu = in.pairs,

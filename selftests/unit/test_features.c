@@ -8,15 +8,22 @@
 #define VERSION_1 BIT(32)
 #define ACCESS_PLATFORM BIT(33)
 #define PACKED BIT(34)
+#define ORDER_PLATFORM BIT(36)
 #define SR_IOV BIT(37)
 #define NOTIFICATION_DATA BIT(38)
 #define NOTIF_CONFIG_DATA BIT(39)
 #define RING_RESET BIT(40)
 #define ADMIN_VQ BIT(41)
+#define SUSPEND BIT(43)
 
 static void offers(void)
 {
-	u64 not_carried = SR_IOV | NOTIF_CONFIG_DATA | RING_RESET | ADMIN_VQ;
+	/* Whatever else there may be between the device's bits, somebody would have to do it. */
+	u64 carried = BIT(28) | EVENT_IDX | VERSION_1 | ACCESS_PLATFORM | PACKED | BIT(35) |
+		      ORDER_PLATFORM | NOTIFICATION_DATA;
+	u64 not_carried = (BIT(50) - 1) & ~(BIT(24) - 1) & ~carried;
+
+	CHECK_EQ(~not_carried & (SR_IOV | NOTIF_CONFIG_DATA | RING_RESET | ADMIN_VQ | SUSPEND), 0);
 
 	for (int party = 0; party < BATON_NR_PARTIES; party++) {
 		u64 offer = baton_features_offer(~0ull, party);
@@ -50,9 +57,19 @@ static void choices(void)
 	CHECK(baton_features_check(VERSION_1 | 1, VERSION_1 | ACCESS_PLATFORM));
 }
 
+/* What QEMU never takes, and hardware may insist on. */
+static void privately(void)
+{
+	CHECK_EQ(baton_features_private(~0ull, BATON_USER), ORDER_PLATFORM);
+	CHECK_EQ(baton_features_private(VERSION_1, BATON_USER), 0);
+	CHECK_EQ(baton_features_private(~0ull, BATON_KERNEL), 0);
+	CHECK_EQ(baton_features_private(~0ull, BATON_NONE), 0);
+}
+
 static const struct test_case cases[] = {
 	{ "what is offered to whom", offers },
 	{ "which choices are accepted", choices },
+	{ "what is negotiated on a user's behalf", privately },
 };
 
 RUN(cases)

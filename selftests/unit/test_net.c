@@ -5,7 +5,9 @@
 #include "test.h"
 
 #define BIT(nr) (1ull << (nr))
+#define GUEST_CSUM BIT(1)
 #define OFFLOADS BIT(2)
+#define GUEST_USO4 BIT(54)
 #define CTRL_VQ BIT(17)
 #define CTRL_RX BIT(18)
 #define CTRL_VLAN BIT(19)
@@ -32,11 +34,21 @@ static struct baton_net net(u64 features, u32 may)
 {
 	return (struct baton_net){ .mac = { MINE },
 				   .has_mac = true,
+				   .fixed = true,
 				   .pairs = 2,
 				   .hw_pairs = 4,
 				   .features = features,
-				   .may = may,
-				   .current_mac = { MINE } };
+				   .may = may };
+}
+
+/* The verdict on a copy of the command. */
+static enum baton_command_verdict judge(const struct baton_net *n, const u8 *cmd, size_t len,
+					size_t *reply)
+{
+	u8 copy[65];
+
+	memcpy(copy, cmd, len);
+	return baton_net_command(n, copy, &len, reply);
 }
 
 #define CMD(...) .cmd = { __VA_ARGS__ }, .len = sizeof((u8[]){ __VA_ARGS__ })
@@ -116,7 +128,12 @@ static const struct command_case {
 	{ "hash, key longer than all", HASH, 0, BATON_COMMAND_MALFORMED,
 	  CMD(4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 7, 7) },
 
-	{ "offloads", OFFLOADS, 0, BATON_COMMAND_FORWARD, CMD(5, 0, 1, 0, 0, 0, 0, 0, 0, 0) },
+	{ "offloads", OFFLOADS | GUEST_CSUM | GUEST_USO4, 0, BATON_COMMAND_FORWARD,
+	  CMD(5, 0, 2, 0, 0, 0, 0, 0, 0x40, 0) },
+	{ "offloads, one that was not negotiated", OFFLOADS | GUEST_CSUM, 0, BATON_COMMAND_LIMIT,
+	  CMD(5, 0, 0x82, 0, 0, 0, 0, 0, 0, 0) },
+	{ "offloads, one that is none", ~0ull, 0, BATON_COMMAND_LIMIT,
+	  CMD(5, 0, 1, 0, 0, 0, 0, 0, 0, 0) },
 
 	{ "coalescing, transmit", COAL, 0, BATON_COMMAND_FORWARD,
 	  CMD(6, 0, 1, 0, 0, 0, 2, 0, 0, 0) },
@@ -148,19 +165,19 @@ static void every_command(void)
 
 		CONTEXT("%s", t->name);
 		n = net(t->feature, t->may);
-		CHECK_EQ(baton_net_command(&n, t->cmd, t->len, &reply), t->verdict);
+		CHECK_EQ(judge(&n, t->cmd, t->len, &reply), t->verdict);
 		CHECK_EQ(reply, t->reply ?: 1);
 		CHECK(reply <= BATON_REPLY_MAX);
 		if (t->verdict != BATON_COMMAND_FORWARD)
 			continue;
 		n.features = ~t->feature;
-		CHECK_EQ(baton_net_command(&n, t->cmd, t->len, &reply), BATON_COMMAND_UNKNOWN);
+		CHECK_EQ(judge(&n, t->cmd, t->len, &reply), BATON_COMMAND_UNKNOWN);
 		n.features = ~0ull;
 		/* After a key there may be padding: Linux sends some. */
-		CHECK_EQ(baton_net_command(&n, t->cmd, t->len + 1, &reply),
+		CHECK_EQ(judge(&n, t->cmd, t->len + 1, &reply),
 			 t->feature & (RSS | HASH) ? BATON_COMMAND_FORWARD
 						   : BATON_COMMAND_MALFORMED);
-		CHECK_EQ(baton_net_command(&n, t->cmd, t->len - 1, &reply),
+		CHECK_EQ(judge(&n, t->cmd, t->len - 1, &reply),
 			 BATON_COMMAND_MALFORMED);
 	}
 }
@@ -177,10 +194,125 @@ static void every_permission(void)
 			struct baton_net n = net(t->feature, may);
 
 			CONTEXT("%s, may 0x%x", t->name, may);
-			CHECK_EQ(baton_net_command(&n, t->cmd, t->len, &reply),
-				 t->may & ~may ? BATON_COMMAND_POLICY : BATON_COMMAND_FORWARD);
+			CHECK_EQ(judge(&n, t->cmd, t->len, &reply),
+				 !(t->may & ~may)		     ? BATON_COMMAND_FORWARD
+				 : t->cmd[0] == 1 && t->cmd[1] == 0 ? BATON_COMMAND_TRIMMED
+								     : BATON_COMMAND_POLICY);
 		}
 	}
+}
+
+/* Make a table command; return its length. */
+static size_t make_table(u8 *cmd, unsigned int uni, const u8 *one, unsigned int multi)
+{
+	u8 *at = cmd;
+
+	*at++ = 1;
+	*at++ = 0;
+	for (int nth = 0; nth < 2; nth++) {
+		unsigned int nr = nth ? multi : uni;
+
+		memcpy(at, (u8[]){ nr, nr >> 8, 0, 0 }, 4);
+		at += 4;
+		for (unsigned int i = 0; i < nr; i++, at += 6) {
+			memcpy(at, nth ? (u8[]){ GROUP } : one, 6);
+			if (nth)
+				at[4] = i >> 8, at[5] = i;
+		}
+	}
+	return at - cmd;
+}
+
+/*
+ * What is too much for a table, or not the owner's, never reaches the hardware; all else does, and
+ * in order.
+ */
+static void tables(void)
+{
+	static const u8 mine[] = { MINE }, other[] = { OTHER };
+	static const struct {
+		const char *name;
+		u32 may;
+		const u8 *mac;
+		unsigned int uni, multi, kept_uni, kept_multi;
+	} table[] = {
+		{ "own once", 0, mine, 1, 3, 1, 3 },
+		{ "own twice", 0, mine, 2, 3, 1, 3 },
+		{ "own 65 times", 0, mine, 65, 0, 1, 0 },
+		{ "another, and groups", 0, other, 1, 3, 0, 3 },
+		{ "full of groups", 0, mine, 0, 64, 0, 64 },
+		{ "a group too many", 0, mine, 0, 65, 0, 64 },
+		{ "a group too many for both", 0, mine, 1, 64, 1, 63 },
+		{ "1000 groups, all multicast allowed", BATON_MAY_ALLMULTI, mine, 0, 1000, 0, 64 },
+		{ "sixteen others", BATON_MAY_MAC, other, 16, 48, 16, 48 },
+		{ "seventeen others", BATON_MAY_MAC, other, 17, 2, 16, 2 },
+		{ "1000 groups, may see all", BATON_MAY_PROMISC, mine, 0, 1000, 0, 1000 },
+		{ "another, may see all", BATON_MAY_PROMISC, other, 1, 2, 0, 2 },
+		{ "as many as there are, may all", ALL, other, 600, 700, 600, 700 },
+	};
+	static u8 cmd[BATON_COMMAND_MAX], wanted[BATON_COMMAND_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct baton_net n = net(CTRL_RX, table[i].may);
+		size_t len, wanted_len, reply;
+		bool whole;
+
+		CONTEXT("%s", table[i].name);
+		len = make_table(cmd, table[i].uni, table[i].mac, table[i].multi);
+		wanted_len = make_table(wanted, table[i].kept_uni, table[i].mac, table[i].kept_multi);
+		whole = len == wanted_len;
+		CHECK_EQ(baton_net_command(&n, cmd, &len, &reply),
+			 whole ? BATON_COMMAND_FORWARD : BATON_COMMAND_TRIMMED);
+		CHECK_EQ(len, wanted_len);
+		CHECK(!memcmp(cmd, wanted, wanted_len));
+	}
+}
+
+/* Whose address it is: fixed, the hardware's, or what an owner left behind. */
+static void whose_address(void)
+{
+	static const u8 hw[] = { 2, 0, 0, 0, 0, 9 }, set[] = { 1, 1, OTHER }, other[] = { OTHER };
+	struct baton_net n = net(CTRL_MAC, ALL);
+	u8 cmd[BATON_RESTORE_MAX], buf[6];
+
+	/* Fixed: whatever the hardware says. */
+	baton_net_meet(&n, hw);
+	CHECK(!memcmp(n.mac, (u8[]){ MINE }, 6));
+	CHECK_EQ(baton_net_restore(&n, 0, CTRL_VQ | CTRL_MAC, cmd), 8);
+
+	/* Not fixed: the hardware's, which is told and shown nothing. */
+	n.fixed = false;
+	baton_net_meet(&n, hw);
+	CHECK(!memcmp(n.mac, hw, 6));
+	CHECK_EQ(baton_net_restore(&n, 0, CTRL_VQ | CTRL_MAC, cmd), 0);
+	memset(buf, 7, sizeof(buf));
+	baton_net_config(&n, 0, buf, sizeof(buf));
+	CHECK_EQ(buf[0], 7);
+
+	/* Its owner changes it, and is shown that. */
+	baton_net_command_done(&n, set, sizeof(set));
+	baton_net_config(&n, 0, buf, sizeof(buf));
+	CHECK(!memcmp(buf, other, 6));
+
+	/* Between owners nobody is shown it; hardware that kept it is told the one before. */
+	baton_net_forget(&n);
+	baton_net_config(&n, 0, buf, sizeof(buf));
+	CHECK(!memcmp(buf, hw, 6));
+	baton_net_meet(&n, other);
+	CHECK(!memcmp(n.mac, hw, 6));
+	CHECK_EQ(baton_net_restore(&n, 0, CTRL_VQ | CTRL_MAC, cmd), 8);
+	CHECK(!memcmp(cmd + 2, hw, 6));
+
+	/* Hardware that went back, or was given another one, is believed. */
+	baton_net_forget(&n);
+	baton_net_meet(&n, (u8[]){ MINE });
+	CHECK(!memcmp(n.mac, (u8[]){ MINE }, 6));
+	CHECK_EQ(baton_net_restore(&n, 0, CTRL_VQ | CTRL_MAC, cmd), 0);
+
+	/* What has no address has none to read. */
+	n.has_mac = false;
+	baton_net_meet(&n, hw);
+	CHECK(!memcmp(n.mac, (u8[]){ MINE }, 6));
 }
 
 static void the_address_it_has(void)
@@ -190,9 +322,9 @@ static void the_address_it_has(void)
 
 	baton_net_command_done(&n, mq, sizeof(mq));
 	baton_net_command_done(&n, set, sizeof(set) - 1);
-	CHECK(!memcmp(n.current_mac, n.mac, 6));
+	CHECK(!n.changed);
 	baton_net_command_done(&n, set, sizeof(set));
-	CHECK(!memcmp(n.current_mac, set + 2, 6));
+	CHECK(n.changed && !memcmp(n.current_mac, set + 2, 6));
 }
 
 static void restores(void)
@@ -202,7 +334,7 @@ static void restores(void)
 		const char *name, *told;
 		u64 owner, hw;
 		u32 may;
-		bool no_mac;
+		bool no_mac, not_fixed;
 	} table[] = {
 		{ "strict", "mac promisc-off ", CTRL_RX, hw },
 		{ "strict, does not filter", "mac promisc-off allmulti-on ", 0, hw },
@@ -215,7 +347,11 @@ static void restores(void)
 		{ "address cannot be set", "promisc-off ", CTRL_RX, hw & ~CTRL_MAC },
 		{ "cannot filter", "mac ", 0, hw & ~CTRL_RX },
 		{ "no control queue", "", CTRL_RX, hw & ~CTRL_VQ },
+		{ "not fixed", "promisc-off ", CTRL_RX, hw, .not_fixed = true },
+		{ "takes no VLANs", "mac promisc-off vlan-0 ", CTRL_RX, hw | CTRL_VLAN },
+		{ "takes VLANs", "mac promisc-off ", CTRL_RX | CTRL_VLAN, hw | CTRL_VLAN },
 	};
+	const u8 none[] = { 2, 0, 0, 0 };
 	const u8 mac[] = { 1, 1, MINE }, off[] = { 0, 0, 0 }, on[] = { 0, 1, 1 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -225,6 +361,7 @@ static void restores(void)
 		size_t len;
 
 		n.has_mac = !table[i].no_mac;
+		n.fixed = !table[i].not_fixed;
 		CONTEXT("%s", table[i].name);
 		for (int nth = 0; nth < 9; nth++) {
 			len = baton_net_restore(&n, nth, table[i].hw, cmd);
@@ -236,6 +373,8 @@ static void restores(void)
 				strcat(told, "promisc-off ");
 			else if (len == sizeof(on) && !memcmp(cmd, on, len))
 				strcat(told, "allmulti-on ");
+			else if (len == sizeof(none) && !memcmp(cmd, none, len))
+				strcat(told, "vlan-0 ");
 			else
 				CHECK(!"a command that makes sense");
 		}
@@ -293,6 +432,20 @@ static void features(void)
 
 	CHECK(baton_net_carried(CTRL_VQ | PACKED | STATS | 1) == (CTRL_VQ | 1));
 	CHECK(baton_net_carried(PACKED | 1) == (PACKED | 1));
+	/* What drivers refuse to probe with goes with the control queue. */
+	CHECK(baton_net_carried(~0ull & ~CTRL_VQ) ==
+	      (baton_net_known(~0ull) & ~(OFFLOADS | CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_RX_EXTRA |
+					  ANNOUNCE | MQ | CTRL_MAC | VQ_COAL | COAL | HASH | RSS)));
+	/* Of the device's bits, those that are known; all others are not ours to judge. */
+	CHECK_EQ(baton_net_known(STATS | BIT(51) | BIT(58) | BIT(4)), 0);
+	CHECK(baton_net_known(BIT(24) | BIT(43) | PACKED | 1) == (BIT(24) | BIT(43) | PACKED | 1));
+
+	/* What it takes to hide others' traffic. */
+	CHECK(baton_net_filters(hw, hw));
+	CHECK(baton_net_filters(hw, 0));
+	CHECK(!baton_net_filters(hw, PACKED));
+	CHECK(!baton_net_filters(hw & ~CTRL_RX, hw));
+	CHECK(!baton_net_filters(hw & ~CTRL_VQ, hw));
 
 	/* An owner that takes nothing is still held to what was provisioned. */
 	CHECK(baton_net_features(hw, 1, 0) == (CTRL_VQ | CTRL_RX | CTRL_VLAN | CTRL_MAC | 1));
@@ -324,6 +477,8 @@ static void usual(void)
 static const struct test_case cases[] = {
 	{ "every command: feature, length, limit", every_command },
 	{ "every permission", every_permission },
+	{ "tables: what is left of them", tables },
+	{ "whose address it is", whose_address },
 	{ "the address that it has", the_address_it_has },
 	{ "what the hardware is told first", restores },
 	{ "configuration space, every part of it", config },

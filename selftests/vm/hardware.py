@@ -18,6 +18,7 @@ from vhost_vdpa import *
 DEVICES = {"net0": "v0", "blk0": "v1", "blk1": "v2", "blk2": "v3", "blk3": "v4"}
 NET_SIZES = [1024, 256, 512, 128, 256, 256, 256, 256, 64]
 ORDER_PLATFORM = 1 << 36
+ELSEWHERE = bytes.fromhex("025400000042")
 net0, blk0, blk1, blk2, blk3 = (Model(name) for name in DEVICES)
 
 
@@ -59,6 +60,17 @@ def nets():
             net.send(b"\xff" * 6 + net.mac + b"\x88\xb5")
 
 
+    with case("its controller gives it another address: owners have that one, and nobody changes it back"):
+        net0.set(mac=int.from_bytes(ELSEWHERE, "big"))
+        with Device(node) as dev:
+            Net(dev)        # from whose reset on it has that one
+        with Device(node) as dev:
+            net = Net(dev)
+            state = net0.state()
+            assert net.mac == ELSEWHERE and state["mac"] == ELSEWHERE.hex(":"), state
+            assert ELSEWHERE.hex(":") in sh("vdpa dev config show v0")
+
+
 def disks():
     with case("blk with 64 queues and 3 vectors, one of 32768 entries, out of order"):
         disk("v1")
@@ -97,9 +109,14 @@ def disks():
     with case("ORDER_PLATFORM is demanded, and the kernel takes it"):
         disk("v4")
         assert int(blk3.state()["features"], 16) & ORDER_PLATFORM
+    with case("... and a user's driver, which does not know it, works as well"):
+        with Device(user_node("v4")) as dev:
+            blk = Blk(dev)
+            assert int(blk3.state()["features"], 16) & ORDER_PLATFORM
+            blk.exercise()
 
 
-ktap_start(10)
+ktap_start(12)
 expect_log(r"no answer to reset: status \S+ after \d+ ms")
 expect_log("function-level reset failed: -ENOTTY")
 expect_log("broken: flr failed")

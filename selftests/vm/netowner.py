@@ -28,7 +28,7 @@ class Owner:
         dev.map(self.control.iova, self.control.size, self.control.address, RW, asid)
         dev.negotiate(dev.get_features() & ~without)
         self.queue = SplitQueue(dev, QUEUE, SIZE, self.control)
-        self.rings = [SplitQueue(dev, n, 64, self.mem) for n in range(4)]
+        self.rings = [SplitQueue(dev, n, 64, self.mem) for n in range(QUEUE)]
         self.told = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         dev.eventfds.append(self.told)
         dev.set_config_call(self.told)

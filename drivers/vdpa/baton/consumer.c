@@ -9,6 +9,8 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/string.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 
 #include "core.h"
 #include "consumer.h"
@@ -44,6 +46,24 @@ bool baton_consumer_refused(const struct baton_vdpa *bv)
 	       READ_ONCE(bv->b->owner.consumer) == BATON_NONE;
 }
 
+/* Strict is what its users believe the policy to be unless the log says otherwise. */
+static void consumer_warn_unfiltered(struct baton_vdpa *bv)
+{
+	struct baton *b = bv->b;
+	u64 offered = baton_status_offered(bv);
+
+	if (b->fn->device_id != VIRTIO_ID_NET ||
+	    baton_status_policy(bv) & BATON_MAY_PROMISC ||
+	    baton_net_filters(b->hw_features, offered))
+		return;
+	dev_notice(b->fn->dev,
+		   "a user of %s can see all that reaches the function: %s; filter outside of it\n",
+		   dev_name(&bv->vdpa.dev),
+		   offered & BIT_ULL(VIRTIO_F_RING_PACKED) ?
+		   "packed rings leave no control queue to filter by" :
+		   "the hardware does not offer CTRL_VQ (17) and CTRL_RX (18)");
+}
+
 static void consumer_allow_user(struct baton_vdpa *bv)
 {
 	struct baton *b = bv->b;
@@ -53,6 +73,7 @@ static void consumer_allow_user(struct baton_vdpa *bv)
 		err = baton_domain_user_init(b);
 		if (!err) {
 			b->owner.user_allowed = true;
+			consumer_warn_unfiltered(bv);
 			return;
 		}
 		/* It may not be in the empty domain any more. */

@@ -37,6 +37,7 @@ static const char *ctrl_verdict_name(enum baton_command_verdict verdict)
 	case BATON_COMMAND_LIMIT:
 		return "exceeds what was provisioned";
 	case BATON_COMMAND_POLICY:
+	case BATON_COMMAND_TRIMMED:
 		return "not allowed by the policy (sysfs: baton/policy)";
 	default:
 		return "refused by the hardware";
@@ -48,7 +49,7 @@ static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 {
 	struct baton_ctrl *ctrl = &bv->ctrl;
 	enum baton_command_verdict verdict;
-	const u8 *cmd = ctrl->command;
+	u8 *cmd = ctrl->command;
 	struct baton *b = bv->b;
 	size_t reply_len;
 	int err;
@@ -59,8 +60,8 @@ static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 		return 1;
 	}
 
-	verdict = baton_net_command(&bv->net, cmd, len, &reply_len);
-	if (verdict == BATON_COMMAND_FORWARD) {
+	verdict = baton_net_command(&bv->net, cmd, &len, &reply_len);
+	if (verdict == BATON_COMMAND_FORWARD || verdict == BATON_COMMAND_TRIMMED) {
 		err = baton_cvq_send(bv, cmd, len, reply, reply_len);
 		if (err) {
 			/* It is stopped, and its owner, who cannot go on without it, is told. */
@@ -74,6 +75,8 @@ static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 		}
 		/* It may show there, and no interrupt says so: an announcement made. */
 		baton_shadow_stale(b);
+		if (verdict == BATON_COMMAND_TRIMMED)
+			reply[0] = VIRTIO_NET_ERR;
 	}
 	trace_baton_command(b->fn->dev, len ? cmd[0] : 0xff, len > 1 ? cmd[1] : 0xff, len,
 			    verdict, reply[0]);

@@ -2,9 +2,11 @@
 /*
  * Feature bits: what a function can do is not what a consumer can carry.
  *
- * Bits 28 to 42 belong to the transport (virtio 1.2, chapter 6), and between
- * the consumer and the function there are two transports: the vDPA bus and the
- * function's own. A bit is offered only if it works through both.
+ * Bits 0 to 23 and from 50 on are the device's (virtio 1.2, 2.2), and mean
+ * nothing to us but for network devices (net.c). The rest belong to the queues
+ * and the transport, and between the consumer and the function there are two
+ * transports: the vDPA bus and the function's own. Of these a bit is offered only
+ * if it is known to work through both: what it asks for, the core has to do.
  */
 #include <linux/types.h>
 #include <linux/virtio_config.h>
@@ -14,15 +16,14 @@
 
 #define BIT64(nr) (1ULL << (nr))
 
-#define TRANSPORT_MASK \
-	((BIT64(VIRTIO_TRANSPORT_F_END + 1) - 1) & ~(BIT64(VIRTIO_TRANSPORT_F_START) - 1))
+#define DEVICE_MASK ((BIT64(24) - 1) | ~(BIT64(50) - 1))
 
 /* Since virtio 1.2; the number is part of the specification. */
 #define F_NOTIFICATION_DATA	38
 
 /*
- * Not carried: SR_IOV, NOTIF_CONFIG_DATA, RING_RESET and ADMIN_VQ, for which
- * the vDPA bus has no operation.
+ * Not carried: SR_IOV, NOTIF_CONFIG_DATA, RING_RESET, ADMIN_VQ and SUSPEND, for
+ * which the vDPA bus has no operation; what legacy devices had; reserved ones.
  */
 #define CARRIED_MASK						\
 	(BIT64(VIRTIO_RING_F_INDIRECT_DESC) |			\
@@ -43,13 +44,31 @@
  */
 u64 baton_features_offer(u64 hardware, enum baton_party consumer)
 {
-	u64 offered = hardware & (~TRANSPORT_MASK | CARRIED_MASK);
+	u64 offered = hardware & (DEVICE_MASK | CARRIED_MASK);
 
 	/* vhost_vdpa's kicks are eventfd wake-ups: they carry no data. */
 	if (consumer == BATON_USER)
 		offered &= ~BIT64(F_NOTIFICATION_DATA);
 
 	return offered;
+}
+
+/**
+ * baton_features_private() - what is negotiated whether or not the consumer takes it
+ * @hardware: what the function offers
+ * @consumer: on whose behalf
+ *
+ * A device that offers ORDER_PLATFORM need not work without (6.2), and QEMU never
+ * takes it. It asks nothing of a user's driver: the domain of a user is coherent
+ * (C5), where the barriers between processors that drivers use order accesses of
+ * the device as well. The kernel's drivers choose their barriers by it, and take
+ * it themselves.
+ *
+ * Return: the feature bits.
+ */
+u64 baton_features_private(u64 hardware, enum baton_party consumer)
+{
+	return consumer == BATON_USER ? hardware & BIT64(VIRTIO_F_ORDER_PLATFORM) : 0;
 }
 
 /**

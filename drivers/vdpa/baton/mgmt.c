@@ -190,6 +190,8 @@ int baton_mgmt_register(struct baton *b)
 					    BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU) |
 					    BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP);
 	b->mgmt.supported_features = baton_features_offer(b->hw_features, BATON_NONE);
+	if (b->fn->device_id == VIRTIO_ID_NET)
+		b->mgmt.supported_features = baton_net_known(b->mgmt.supported_features);
 	b->mgmt.max_supported_vqs = b->fn->nr_queues;
 
 	return vdpa_mgmtdev_register(&b->mgmt);

@@ -17,7 +17,12 @@
 #define NR_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* virtio 1.2, 5.1.3: feature bits */
+#define F_GUEST_CSUM		BIT64(1)
 #define F_CTRL_GUEST_OFFLOADS	BIT64(2)
+#define F_GUEST_TSO4		BIT64(7)
+#define F_GUEST_TSO6		BIT64(8)
+#define F_GUEST_ECN		BIT64(9)
+#define F_GUEST_UFO		BIT64(10)
 #define F_CTRL_VQ		BIT64(17)
 #define F_CTRL_RX		BIT64(18)
 #define F_CTRL_VLAN		BIT64(19)
@@ -28,9 +33,33 @@
 #define F_DEVICE_STATS		BIT64(50)
 #define F_VQ_NOTF_COAL		BIT64(52)
 #define F_NOTF_COAL		BIT64(53)
+#define F_GUEST_USO4		BIT64(54)
+#define F_GUEST_USO6		BIT64(55)
 #define F_HASH_REPORT		BIT64(57)
 #define F_RSS			BIT64(60)
+#define F_RSC_EXT		BIT64(61)
 #define F_RING_PACKED		BIT64(34)
+
+/*
+ * What this file, and the copy of the configuration space, know the meaning of:
+ * 0 to 23 but 4, which means nothing, and 52 to 63 but 58, which means nothing
+ * either. Not 50, DEVICE_STATS, and 51, HASH_TUNNEL: their commands would be
+ * refused. tools/style/features says so of each bit that kernels know.
+ */
+#define KNOWN_DEVICE \
+	(((BIT64(24) - 1) & ~BIT64(4)) | (~(BIT64(52) - 1) & ~BIT64(58)))
+#define DEVICE_MASK		((BIT64(24) - 1) | ~(BIT64(50) - 1))
+
+/* What does not work, and what drivers refuse to probe with, without CTRL_VQ (5.1.3.1). */
+#define NEEDS_CTRL_VQ							\
+	(F_CTRL_GUEST_OFFLOADS | F_CTRL_RX | F_CTRL_VLAN |		\
+	 F_CTRL_RX_EXTRA | F_GUEST_ANNOUNCE | F_MQ | F_CTRL_MAC_ADDR |	\
+	 F_VQ_NOTF_COAL | F_NOTF_COAL | F_HASH_REPORT | F_RSS)
+
+/* 5.1.6.5.6: receive offloads are switched by the numbers of their features. */
+#define OFFLOADS_MASK							\
+	(F_GUEST_CSUM | F_GUEST_TSO4 | F_GUEST_TSO6 | F_GUEST_ECN |	\
+	 F_GUEST_UFO | F_GUEST_USO4 | F_GUEST_USO6 | F_RSC_EXT)
 
 /* 5.1.6.5: classes and commands */
 enum {
@@ -43,6 +72,7 @@ enum {
 #define RX_NOBCAST	5
 #define MAC_TABLE_SET	0
 #define MAC_ADDR_SET	1
+#define VLAN_ADD	0
 #define MQ_PAIRS_SET	0
 #define MQ_RSS_CONFIG	1
 #define MQ_HASH_CONFIG	2
@@ -55,6 +85,7 @@ enum {
 #define CONFIG_MTU	10
 
 #define HEADER_LEN	2
+#define MAC_LEN		6
 #define COAL_VQ_LEN	12	/* vq index, reserved, two 32-bit parameters */
 
 static bool net_own_mac(const struct baton_net *n, const u8 *mac)
@@ -62,11 +93,12 @@ static bool net_own_mac(const struct baton_net *n, const u8 *mac)
 	return n->may & BATON_MAY_MAC || !memcmp(mac, n->mac, sizeof(n->mac));
 }
 
-typedef enum baton_command_verdict check_fn(const struct baton_net *n, u8 cmd, const u8 *data,
-					    size_t len);
+/* @data may be changed where the verdict is that it was trimmed; @len is then what is left. */
+typedef enum baton_command_verdict check_fn(const struct baton_net *n, u8 cmd, u8 *data,
+					    size_t *len);
 
-static enum baton_command_verdict net_check_rx(const struct baton_net *n, u8 cmd, const u8 *data,
-					       size_t len)
+static enum baton_command_verdict net_check_rx(const struct baton_net *n, u8 cmd, u8 *data,
+					       size_t *len)
 {
 	u32 needs = 0;
 
@@ -78,38 +110,83 @@ static enum baton_command_verdict net_check_rx(const struct baton_net *n, u8 cmd
 	return data[0] && needs & ~n->may ? BATON_COMMAND_POLICY : BATON_COMMAND_FORWARD;
 }
 
+/* What is in both tables so far. */
+struct net_table {
+	u32 entries, unicast;
+};
+
+/*
+ * Whether an entry may stay. Hardware may not care which of the tables an address
+ * is in: neither must we.
+ */
+static bool net_table_admits(const struct baton_net *n, const struct net_table *kept,
+			     const u8 *mac, int nth)
+{
+	if (n->may & BATON_MAY_PROMISC)
+		return nth == 1 && mac[0] & 1 ? true : net_own_mac(n, mac);
+	if (kept->entries == BATON_NET_TABLE_MAX)
+		return false;
+	if (nth == 1 && mac[0] & 1)
+		return true;
+	if (n->may & BATON_MAY_MAC)
+		return kept->unicast < BATON_NET_UNICAST_MAX;
+
+	return net_own_mac(n, mac) && !kept->unicast;
+}
+
 /*
  * Two tables, unicast and multicast, each with the number of its entries first.
- * Hardware may not care which of them an address is in: neither must we.
+ * What may not stay is taken out and the rest is passed on: drivers give both
+ * tables in one command, and the groups must not get lost with an address.
  */
-static enum baton_command_verdict net_check_table(const struct baton_net *n, u8 cmd, const u8 *data,
-						  size_t len)
+static enum baton_command_verdict net_check_table(const struct baton_net *n, u8 cmd, u8 *data,
+						  size_t *len)
 {
-	u32 entries, i;
-	const u8 *mac;
-	size_t at = 0;
-	int table;
+	struct net_table kept = { 0 };
+	u32 entries, before, i;
+	size_t at = 0, to = 0, count_at;
+	bool trimmed = false;
+	int nth;
 
-	for (table = 0; table < 2; table++) {
-		if (len - at < 4)
+	/* All of it makes sense before any of it is touched. */
+	for (nth = 0; nth < 2; nth++) {
+		if (*len - at < 4)
 			return BATON_COMMAND_MALFORMED;
 		entries = baton_le_get(data + at, 4);
 		at += 4;
-		if (entries > (len - at) / 6)
+		if (entries > (*len - at) / MAC_LEN)
 			return BATON_COMMAND_MALFORMED;
-		for (i = 0; i < entries; i++) {
-			mac = data + at + 6 * i;
-			if (!(table == 1 && mac[0] & 1) && !net_own_mac(n, mac))
-				return BATON_COMMAND_POLICY;
-		}
-		at += 6 * (size_t)entries;
+		at += MAC_LEN * (size_t)entries;
 	}
+	if (at != *len)
+		return BATON_COMMAND_MALFORMED;
 
-	return at == len ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+	at = 0;
+	for (nth = 0; nth < 2; nth++) {
+		entries = baton_le_get(data + at, 4);
+		before = kept.entries;
+		count_at = to;
+		at += 4;
+		to += 4;
+		for (i = 0; i < entries; i++, at += MAC_LEN) {
+			if (!net_table_admits(n, &kept, data + at, nth)) {
+				trimmed = true;
+				continue;
+			}
+			kept.entries++;
+			kept.unicast += !(nth == 1 && data[at] & 1);
+			memmove(data + to, data + at, MAC_LEN);
+			to += MAC_LEN;
+		}
+		baton_le_put(data + count_at, kept.entries - before, 4);
+	}
+	*len = to;
+
+	return trimmed ? BATON_COMMAND_TRIMMED : BATON_COMMAND_FORWARD;
 }
 
-static enum baton_command_verdict net_check_mac(const struct baton_net *n, u8 cmd, const u8 *data,
-						size_t len)
+static enum baton_command_verdict net_check_mac(const struct baton_net *n, u8 cmd, u8 *data,
+						size_t *len)
 {
 	/* A group address is nobody's own. */
 	if (data[0] & 1)
@@ -117,8 +194,8 @@ static enum baton_command_verdict net_check_mac(const struct baton_net *n, u8 cm
 	return net_own_mac(n, data) ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
 }
 
-static enum baton_command_verdict net_check_vlan(const struct baton_net *n, u8 cmd, const u8 *data,
-						 size_t len)
+static enum baton_command_verdict net_check_vlan(const struct baton_net *n, u8 cmd, u8 *data,
+						 size_t *len)
 {
 	u32 id = baton_le_get(data, 2);
 
@@ -128,8 +205,8 @@ static enum baton_command_verdict net_check_vlan(const struct baton_net *n, u8 c
 	return !id || n->may & BATON_MAY_VLAN ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
 }
 
-static enum baton_command_verdict net_check_pairs(const struct baton_net *n, u8 cmd, const u8 *data,
-						  size_t len)
+static enum baton_command_verdict net_check_pairs(const struct baton_net *n, u8 cmd, u8 *data,
+						  size_t *len)
 {
 	u32 pairs = baton_le_get(data, 2);
 
@@ -143,42 +220,50 @@ static enum baton_command_verdict net_check_pairs(const struct baton_net *n, u8 
  * Linux sends the padding of its structure after the key: that is no reason to
  * do without.
  */
-static enum baton_command_verdict net_check_rss(const struct baton_net *n, u8 cmd, const u8 *data,
-						size_t len)
+static enum baton_command_verdict net_check_rss(const struct baton_net *n, u8 cmd, u8 *data,
+						size_t *len)
 {
 	u32 entries, i, key;
 	size_t at = 8;
 
-	if (len < at)
+	if (*len < at)
 		return BATON_COMMAND_MALFORMED;
 	entries = baton_le_get(data + 4, 2) + 1;
-	if (entries > (len - at) / 2)
+	if (entries > (*len - at) / 2)
 		return BATON_COMMAND_MALFORMED;
 	if (baton_le_get(data + 6, 2) >= n->pairs)
 		return BATON_COMMAND_LIMIT;
 	for (i = 0; i < entries; i++, at += 2)
 		if (baton_le_get(data + at, 2) >= n->pairs)
 			return BATON_COMMAND_LIMIT;
-	if (len - at < 3)
+	if (*len - at < 3)
 		return BATON_COMMAND_MALFORMED;
 	if (baton_le_get(data + at, 2) > n->pairs)
 		return BATON_COMMAND_LIMIT;
 	key = data[at + 2];
 
-	return len - at - 3 >= key ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+	return *len - at - 3 >= key ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
 }
 
 /* Hash types, four reserved words, key. */
-static enum baton_command_verdict net_check_hash(const struct baton_net *n, u8 cmd, const u8 *data,
-						 size_t len)
+static enum baton_command_verdict net_check_hash(const struct baton_net *n, u8 cmd, u8 *data,
+						 size_t *len)
 {
-	return len >= 13 && len - 13 >= data[12] ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+	return *len >= 13 && *len - 13 >= data[12] ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
 }
 
 static enum baton_command_verdict net_check_coal_vq(const struct baton_net *n, u8 cmd,
-						    const u8 *data, size_t len)
+						    u8 *data, size_t *len)
 {
 	return baton_le_get(data, 2) < 2u * n->pairs ? BATON_COMMAND_FORWARD : BATON_COMMAND_LIMIT;
+}
+
+/* No more than what was negotiated: that is what was provisioned, at most. */
+static enum baton_command_verdict net_check_offloads(const struct baton_net *n, u8 cmd, u8 *data,
+						     size_t *len)
+{
+	return baton_le_get(data, 8) & ~(n->features & OFFLOADS_MASK) ? BATON_COMMAND_LIMIT :
+								       BATON_COMMAND_FORWARD;
 }
 
 /*
@@ -201,7 +286,7 @@ static const struct command {
 	{ MQ, MQ_PAIRS_SET, MQ_PAIRS_SET, 2, 0, F_MQ, net_check_pairs },
 	{ MQ, MQ_RSS_CONFIG, MQ_RSS_CONFIG, 0, 0, F_RSS, net_check_rss },
 	{ MQ, MQ_HASH_CONFIG, MQ_HASH_CONFIG, 0, 0, F_HASH_REPORT, net_check_hash },
-	{ OFFLOADS, 0, 0, 8, 0, F_CTRL_GUEST_OFFLOADS, NULL },
+	{ OFFLOADS, 0, 0, 8, 0, F_CTRL_GUEST_OFFLOADS, net_check_offloads },
 	{ COAL, 0, 1, 8, 0, F_NOTF_COAL, NULL },
 	{ COAL, COAL_VQ_SET, COAL_VQ_SET, COAL_VQ_LEN, 0, F_VQ_NOTF_COAL, net_check_coal_vq },
 	{ COAL, COAL_VQ_GET, COAL_VQ_GET, 4, 8, F_VQ_NOTF_COAL, net_check_coal_vq },
@@ -210,22 +295,23 @@ static const struct command {
 /**
  * baton_net_command() - may the owner give this command?
  * @n: the network function
- * @cmd: the command, header first
- * @len: its length
+ * @cmd: the command, header first; where it is trimmed, it is changed
+ * @len: its length; likewise
  * @reply_len: how many bytes the device answers with, the first being the ack
  *
- * Return: %BATON_COMMAND_FORWARD, or why not.
+ * Return: %BATON_COMMAND_FORWARD, %BATON_COMMAND_TRIMMED, or why not.
  */
-enum baton_command_verdict baton_net_command(const struct baton_net *n, const u8 *cmd, size_t len,
+enum baton_command_verdict baton_net_command(const struct baton_net *n, u8 *cmd, size_t *len,
 					     size_t *reply_len)
 {
+	enum baton_command_verdict verdict = BATON_COMMAND_FORWARD;
 	const struct command *c;
 	size_t data_len, i;
 
 	*reply_len = 1;
-	if (len < HEADER_LEN)
+	if (*len < HEADER_LEN)
 		return BATON_COMMAND_MALFORMED;
-	data_len = len - HEADER_LEN;
+	data_len = *len - HEADER_LEN;
 
 	for (i = 0; i < NR_OF(commands); i++) {
 		c = &commands[i];
@@ -236,8 +322,10 @@ enum baton_command_verdict baton_net_command(const struct baton_net *n, const u8
 		if ((c->len || !c->check) && data_len != c->len)
 			return BATON_COMMAND_MALFORMED;
 		*reply_len += c->reply;
-		return c->check ? c->check(n, cmd[1], cmd + HEADER_LEN, data_len) :
-				  BATON_COMMAND_FORWARD;
+		if (c->check)
+			verdict = c->check(n, cmd[1], cmd + HEADER_LEN, &data_len);
+		*len = HEADER_LEN + data_len;
+		return verdict;
 	}
 
 	return BATON_COMMAND_UNKNOWN;
@@ -251,8 +339,51 @@ enum baton_command_verdict baton_net_command(const struct baton_net *n, const u8
  */
 void baton_net_command_done(struct baton_net *n, const u8 *cmd, size_t len)
 {
-	if (len == HEADER_LEN + sizeof(n->current_mac) && cmd[0] == MAC && cmd[1] == MAC_ADDR_SET)
-		memcpy(n->current_mac, cmd + HEADER_LEN, sizeof(n->current_mac));
+	if (len != HEADER_LEN + MAC_LEN || cmd[0] != MAC || cmd[1] != MAC_ADDR_SET)
+		return;
+	memcpy(n->current_mac, cmd + HEADER_LEN, MAC_LEN);
+	n->changed = true;
+	n->left = false;
+}
+
+/**
+ * baton_net_meet() - a new owner negotiates: which address is its own?
+ * @n: the network function
+ * @hw_mac: what the hardware shows after its reset
+ *
+ * An address that the administrator did not fix is the hardware's, which others
+ * may change at any time (the PF's driver, a DPU's controller). But what an owner
+ * set must not be inherited, should the hardware have kept it.
+ */
+void baton_net_meet(struct baton_net *n, const u8 *hw_mac)
+{
+	if (n->fixed || !n->has_mac)
+		return;
+	if (n->left && !memcmp(hw_mac, n->current_mac, MAC_LEN))
+		return;
+	memcpy(n->mac, hw_mac, MAC_LEN);
+	n->left = false;
+}
+
+/**
+ * baton_net_forget() - what the owner set is not the next one's
+ * @n: the network function, reset
+ */
+void baton_net_forget(struct baton_net *n)
+{
+	n->left |= n->changed;
+	n->changed = false;
+}
+
+/**
+ * baton_net_known() - what somebody here knows the meaning of
+ * @features: what the hardware offers
+ *
+ * Return: the feature bits.
+ */
+u64 baton_net_known(u64 features)
+{
+	return features & (KNOWN_DEVICE | ~DEVICE_MASK);
 }
 
 /**
@@ -260,14 +391,13 @@ void baton_net_command_done(struct baton_net *n, const u8 *cmd, size_t len)
  * @features: what could be offered
  *
  * Control queues are served as split ones, and a device's queues are either
- * all split or all packed. What needs commands that are not in the table would
- * only disappoint.
+ * all split or all packed. What needs commands makes no sense without them.
  *
  * Return: the feature bits.
  */
 u64 baton_net_carried(u64 features)
 {
-	return features & F_CTRL_VQ ? features & ~(F_RING_PACKED | F_DEVICE_STATS) : features;
+	return baton_net_known(features) & ~(features & F_CTRL_VQ ? F_RING_PACKED : NEEDS_CTRL_VQ);
 }
 
 /**
@@ -296,6 +426,20 @@ u64 baton_net_features(u64 hw_features, u64 owner_features, u32 may)
 	return owner_features | (hw_features & ours);
 }
 
+/**
+ * baton_net_filters() - can an owner be kept from seeing what is not its own?
+ * @hw_features: what the hardware offers
+ * @offered: what the owner is offered
+ *
+ * Return: true if so, whatever the owner takes of it.
+ */
+bool baton_net_filters(u64 hw_features, u64 offered)
+{
+	const u64 needed = F_CTRL_VQ | F_CTRL_RX;
+
+	return (hw_features & needed) == needed && !(offered & F_RING_PACKED);
+}
+
 static size_t net_make_command(u8 *cmd, u8 class, u8 number, const u8 *data, size_t len)
 {
 	cmd[0] = class;
@@ -313,17 +457,18 @@ static size_t net_make_command(u8 *cmd, u8 class, u8 number, const u8 *data, siz
  * @cmd: where to put it, with room for %BATON_RESTORE_MAX bytes
  *
  * A device is promiscuous until told otherwise (5.1.6.5.1). An owner that does
- * not filter for itself still gets its multicast.
+ * not filter for itself still gets its multicast; one that does not add VLANs,
+ * what has a priority and no VLAN: that is VLAN 0 to the filter.
  *
  * Return: the length of the command; 0 if there are no more.
  */
 size_t baton_net_restore(const struct baton_net *n, unsigned int nth, u64 hw_features, u8 *cmd)
 {
-	const u8 off = 0, on = 1;
+	const u8 off = 0, on = 1, no_vlan[2] = { 0, 0 };
 
 	if (!(hw_features & F_CTRL_VQ))
 		return 0;
-	if (n->has_mac && hw_features & F_CTRL_MAC_ADDR && nth-- == 0)
+	if ((n->fixed || n->left) && n->has_mac && hw_features & F_CTRL_MAC_ADDR && nth-- == 0)
 		return net_make_command(cmd, MAC, MAC_ADDR_SET, n->mac, sizeof(n->mac));
 	if (!(n->may & BATON_MAY_PROMISC) && hw_features & F_CTRL_RX) {
 		if (nth-- == 0)
@@ -331,6 +476,8 @@ size_t baton_net_restore(const struct baton_net *n, unsigned int nth, u64 hw_fea
 		if (!(n->features & F_CTRL_RX) && nth-- == 0)
 			return net_make_command(cmd, RX, RX_ALLMULTI, &on, 1);
 	}
+	if (hw_features & F_CTRL_VLAN && !(n->features & F_CTRL_VLAN) && nth-- == 0)
+		return net_make_command(cmd, VLAN, VLAN_ADD, no_vlan, sizeof(no_vlan));
 
 	return 0;
 }
@@ -357,9 +504,9 @@ void baton_net_config(const struct baton_net *n, unsigned int offset, u8 *buf, u
 {
 	u8 word[2];
 
-	if (n->has_mac)
-		net_overlay_config(offset, buf, len, CONFIG_MAC, n->current_mac,
-				   sizeof(n->current_mac));
+	if (n->has_mac && (n->fixed || n->changed || n->left))
+		net_overlay_config(offset, buf, len, CONFIG_MAC,
+				   n->changed ? n->current_mac : n->mac, MAC_LEN);
 	if (n->pairs != n->hw_pairs) {
 		baton_le_put(word, n->pairs, sizeof(word));
 		net_overlay_config(offset, buf, len, CONFIG_PAIRS, word, sizeof(word));

@@ -22,6 +22,7 @@
 static int provision_features(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
 {
 	u64 available = bv->b->mgmt.supported_features;
+	bool net = bv->b->fn->device_id == VIRTIO_ID_NET;
 	u64 wanted = config->device_features;
 	const char *why;
 
@@ -32,15 +33,20 @@ static int provision_features(struct baton_vdpa *bv, const struct vdpa_dev_set_c
 	}
 
 	why = baton_features_check(available, wanted);
-	if (!why && bv->b->fn->device_id == VIRTIO_ID_NET && baton_net_carried(wanted) != wanted)
-		why = "hold CTRL_VQ (17) and RING_PACKED (34) or DEVICE_STATS (50): leave one out";
+	if (!why && net && wanted & BIT_ULL(VIRTIO_NET_F_CTRL_VQ) &&
+	    wanted & BIT_ULL(VIRTIO_F_RING_PACKED))
+		why = "hold CTRL_VQ (17) and RING_PACKED (34): leave one out";
 	if (why) {
 		baton_report_refusal(bv->b,
 				     "dev add refused: device_features %#llx %s (available: %#llx)",
 				     wanted, why, available);
 		return -EINVAL;
 	}
-	bv->provisioned = wanted;
+	bv->provisioned = net ? baton_net_carried(wanted) : wanted;
+	if (bv->provisioned != wanted)
+		dev_info(bv->b->fn->dev,
+			 "device_features %#llx: %#llx left out, which nobody can use without CTRL_VQ (17)\n",
+			 wanted, wanted & ~bv->provisioned);
 
 	return 0;
 }
@@ -63,19 +69,20 @@ static int provision_mac(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 	const u8 *mac = config->net.mac;
 	struct baton *b = bv->b;
 
-	if (!HAS(config, NET_CFG_MACADDR) || ether_addr_equal(mac, bv->net.mac))
+	if (!HAS(config, NET_CFG_MACADDR))
 		return 0;
 	if (!is_valid_ether_addr(mac)) {
 		baton_report_refusal(b, "mac %pM refused: not the address of one device", mac);
 		return -EINVAL;
 	}
-	if (!provision_can_set_mac(bv)) {
+	if (!ether_addr_equal(mac, bv->net.mac) && !provision_can_set_mac(bv)) {
 		baton_report_refusal(b,
 				     "mac %pM refused: this function cannot change its own, %pM",
 				     mac, bv->net.mac);
 		return -EOPNOTSUPP;
 	}
 	ether_addr_copy(bv->net.mac, mac);
+	bv->net.fixed = true;
 
 	return 0;
 }
@@ -161,7 +168,6 @@ int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 	if (!err)
 		err = provision_pairs(bv, config,
 				      le16_to_cpu((__force __le16)hw.max_virtqueue_pairs));
-	ether_addr_copy(bv->net.current_mac, bv->net.mac);
 
 	return err;
 }
@@ -178,7 +184,7 @@ int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
 {
 	struct baton *b = bv->b;
-	int err;
+	u8 mac[ETH_ALEN] = {};
 
 	if (b->owner.consumer != BATON_NONE) {
 		baton_report_refusal(b, "mac %pM refused: unbind the %s consumer first",
@@ -186,8 +192,10 @@ int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
 				     baton_owner_party_name(b->owner.consumer));
 		return -EBUSY;
 	}
-	err = provision_mac(bv, config);
-	ether_addr_copy(bv->net.current_mac, bv->net.mac);
+	/* What was not fixed is what the hardware says now. */
+	if (!baton_config_read(&b->config, offsetof(struct virtio_net_config, mac), mac,
+			       sizeof(mac)))
+		baton_net_meet(&bv->net, mac);
 
-	return err;
+	return provision_mac(bv, config);
 }

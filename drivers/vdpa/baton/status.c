@@ -18,6 +18,7 @@
  */
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/if_ether.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
@@ -25,6 +26,7 @@
 #include "core.h"
 #include "features.h"
 #include "handover.h"
+#include "shadow.h"
 #include "space.h"
 #include "status.h"
 
@@ -93,7 +95,14 @@ u8 baton_status_get(const struct baton_vdpa *bv)
 	       (READ_ONCE(bv->needs_reset) ? VIRTIO_CONFIG_S_NEEDS_RESET : 0);
 }
 
-static u32 status_policy(const struct baton_vdpa *bv)
+/**
+ * baton_status_policy() - what an owner may do that others on the network could notice
+ * @bv: the vDPA device
+ *
+ * Context: &baton.lock held.
+ * Return: BATON_MAY_...
+ */
+u32 baton_status_policy(const struct baton_vdpa *bv)
 {
 	if (bv->policy_set)
 		return bv->policy;
@@ -105,6 +114,7 @@ static int status_negotiate(struct baton_vdpa *bv)
 {
 	u64 offered = baton_status_offered(bv);
 	struct baton *b = bv->b;
+	u8 mac[ETH_ALEN] = {};
 	const char *why;
 	int err;
 
@@ -128,10 +138,18 @@ static int status_negotiate(struct baton_vdpa *bv)
 	}
 
 	bv->net.features = bv->features;
-	bv->net.may = status_policy(bv);
+	bv->net.may = baton_status_policy(bv);
+	if (b->fn->device_id == VIRTIO_ID_NET) {
+		/* Others may have changed it in the meantime, and nobody says so. */
+		baton_shadow_stale(b);
+		if (!baton_shadow_read(b, offsetof(struct virtio_net_config, mac), mac,
+				       sizeof(mac)))
+			baton_net_meet(&bv->net, mac);
+	}
 	bv->hw_features = bv->features;
 	if (bv->cvq.pages)
 		bv->hw_features = baton_net_features(b->hw_features, bv->features, bv->net.may);
+	bv->hw_features |= baton_features_private(b->hw_features, b->owner.consumer);
 	baton_cvq_find(bv);
 
 	return baton_handover_event(b, BATON_EV_NEGOTIATE);
@@ -205,7 +223,7 @@ void baton_status_forget(struct baton_vdpa *bv)
 	WRITE_ONCE(bv->status, 0);
 	WRITE_ONCE(bv->needs_reset, false);
 	bv->features = 0;
-	memcpy(bv->net.current_mac, bv->net.mac, sizeof(bv->net.mac));
+	baton_net_forget(&bv->net);
 	baton_queue_reset(bv);
 	baton_ctrl_find(bv, baton_status_offered(bv));
 }

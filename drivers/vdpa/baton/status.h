@@ -10,6 +10,7 @@
 struct baton_vdpa;
 
 u64 baton_status_offered(const struct baton_vdpa *bv);
+u32 baton_status_policy(const struct baton_vdpa *bv);
 int baton_status_set_features(struct baton_vdpa *bv, u64 features);
 u8 baton_status_get(const struct baton_vdpa *bv);
 void baton_status_set(struct baton_vdpa *bv, u8 status);
