@@ -174,11 +174,10 @@ static void every_command(void)
 		CHECK_EQ(judge(&n, t->cmd, t->len, &reply), BATON_COMMAND_UNKNOWN);
 		n.features = ~0ull;
 		/* After a key there may be padding: Linux sends some. */
-		CHECK_EQ(judge(&n, t->cmd, t->len + 1, &reply),
-			 t->feature & (RSS | HASH) ? BATON_COMMAND_FORWARD
-						   : BATON_COMMAND_MALFORMED);
-		CHECK_EQ(judge(&n, t->cmd, t->len - 1, &reply),
-			 BATON_COMMAND_MALFORMED);
+		CHECK_EQ(judge(&n, t->cmd, t->len + 1, &reply), t->feature & (RSS | HASH)
+									? BATON_COMMAND_FORWARD
+									: BATON_COMMAND_MALFORMED);
+		CHECK_EQ(judge(&n, t->cmd, t->len - 1, &reply), BATON_COMMAND_MALFORMED);
 	}
 }
 
@@ -195,9 +194,9 @@ static void every_permission(void)
 
 			CONTEXT("%s, may 0x%x", t->name, may);
 			CHECK_EQ(judge(&n, t->cmd, t->len, &reply),
-				 !(t->may & ~may)		     ? BATON_COMMAND_FORWARD
+				 !(t->may & ~may)		    ? BATON_COMMAND_FORWARD
 				 : t->cmd[0] == 1 && t->cmd[1] == 0 ? BATON_COMMAND_TRIMMED
-								     : BATON_COMMAND_POLICY);
+								    : BATON_COMMAND_POLICY);
 		}
 	}
 }
@@ -259,7 +258,8 @@ static void tables(void)
 
 		CONTEXT("%s", table[i].name);
 		len = make_table(cmd, table[i].uni, table[i].mac, table[i].multi);
-		wanted_len = make_table(wanted, table[i].kept_uni, table[i].mac, table[i].kept_multi);
+		wanted_len =
+			make_table(wanted, table[i].kept_uni, table[i].mac, table[i].kept_multi);
 		whole = len == wanted_len;
 		CHECK_EQ(baton_net_command(&n, cmd, &len, &reply),
 			 whole ? BATON_COMMAND_FORWARD : BATON_COMMAND_TRIMMED);

@@ -13,6 +13,7 @@ import json
 
 from lib import *
 from registers import Registers
+from vhost_vdpa import *
 
 
 def vdpa(command):
@@ -31,7 +32,7 @@ NAMES = {"CTRL_GUEST_OFFLOADS": 2, "MTU": 3, "MAC": 5, "GUEST_TSO4": 7, "MRG_RXB
          "VERSION_1": 32, "ACCESS_PLATFORM": 33, "RING_PACKED": 34}
 MAC = "52:54:00:6e:00:00"
 
-ktap_start(12)
+ktap_start(13)
 hardware = {name: Registers(name).features() for name in ("net0", "blk0")}
 net, blk = (f"pci/{function(name)}" for name in hardware)
 
@@ -92,4 +93,21 @@ with case("deleted with its consumer bound, and nothing is left"):
     assert vdpa("dev show")["dev"] == {}
     assert not bus_master("net0")
     assert not re.search("baton-", pathlib.Path("/proc/interrupts").read_text())
+with case("a user is told of changes while he is there; not one who has closed, whom vhost_vdpa may have freed"):
+    probes = TRACING / "kprobe_events"
+    sh("vdpa_add v0 net0")
+    node = user_node("v0")
+    probes.write_text("p:told vhost_vdpa_config_cb\n")
+    try:
+        with Trace("kprobes:told") as trace:
+            with Device(node) as dev:
+                dev.set_config_call(os.eventfd(0, os.EFD_CLOEXEC))
+                Net(dev, features=1 << 16)      # STATUS
+                sh("qmp hmp 'set_link net0 off'")
+                wait_for(lambda: trace.lines("told"))
+            before = len(trace.lines("told"))
+            sh("vdpa_del v0")
+            assert len(trace.lines("told")) == before, trace.lines("told")
+    finally:
+        probes.write_text("")
 ktap_finish()

@@ -64,7 +64,8 @@
  *		   &baton.lock: drivers set affinities with the CPU hotplug lock
  *		   held, which the IOMMU core takes below &baton.lock
  * @config_lock: guards @config_cb against the interrupt handler
- * @config_cb: whom to call when the configuration changes
+ * @config_cb: whom to call when the configuration changes: baton_irq_config(), which
+ *	       knows when it is valid, and nobody else
  * @queues: all queues
  *
  * &baton.lock guards all but @config_cb.

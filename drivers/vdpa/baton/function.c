@@ -234,7 +234,6 @@ void __no_context_analysis baton_function_reset_done(struct baton_function *fn)
 		dev_info(fn->dev, "answers again after a reset: no longer broken\n");
 		baton_report_recovered(b);
 	}
-	/* A consumer that has reset since may be gone, and its callback with it. */
 	if (bv && bv->needs_reset && bv->status & VIRTIO_CONFIG_S_FEATURES_OK) {
 		dev_warn(fn->dev, "was reset under its consumer (owner: %s), which has to reset as well\n",
 			 baton_owner_party_name(b->owner.owner));

@@ -27,13 +27,19 @@ static void irq_run_callback(spinlock_t *lock, const struct vdpa_callback *share
 }
 
 /**
- * baton_irq_config() - tell the owner that the configuration changed
- * @bv: the vDPA device
+ * baton_irq_config() - tell the consumer that the configuration changed
+ * @bv: the vDPA device; nothing happens if nobody has negotiated with it
  *
- * Context: any.
+ * The callback points into the consumer, which may have been freed by the time
+ * we hear that it goes. It is there as long as it has a status: its last close, or
+ * its driver's removal, begins with a reset.
+ *
+ * Context: any; outside of interrupts &baton.lock held, so that the status stays.
  */
 void baton_irq_config(struct baton_vdpa *bv)
 {
+	if (!(READ_ONCE(bv->status) & VIRTIO_CONFIG_S_FEATURES_OK))
+		return;
 	irq_run_callback(&bv->config_lock, &bv->config_cb);
 }
 

@@ -249,7 +249,8 @@ static enum baton_command_verdict net_check_rss(const struct baton_net *n, u8 cm
 static enum baton_command_verdict net_check_hash(const struct baton_net *n, u8 cmd, u8 *data,
 						 size_t *len)
 {
-	return *len >= 13 && *len - 13 >= data[12] ? BATON_COMMAND_FORWARD : BATON_COMMAND_MALFORMED;
+	return *len >= 13 && *len - 13 >= data[12] ? BATON_COMMAND_FORWARD :
+						     BATON_COMMAND_MALFORMED;
 }
 
 static enum baton_command_verdict net_check_coal_vq(const struct baton_net *n, u8 cmd,
