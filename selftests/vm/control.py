@@ -9,7 +9,6 @@
 #   net0 (two queue pairs, on a tap) --- baton_pci --- v0 --- vhost_vdpa --- this process
 #
 # topology: control control@amd
-# kernels: 6.12 7.2 7.3
 # timeout: 150
 import random
 

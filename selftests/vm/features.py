@@ -7,7 +7,6 @@
 #   net0 blk0 mem0 --- baton_pci --- vhost_vdpa --- this process
 #
 # topology: features
-# kernels: 6.12 7.2 7.3
 # timeout: 150
 from lib import *
 from registers import Registers

@@ -7,7 +7,6 @@
 #              tap --- net0 (packed) --- baton_pci --- v1 --- both consumers
 #
 # topology: control
-# kernels: 6.12
 # timeout: 120
 import json
 import socket

@@ -8,7 +8,6 @@
 #   net0 --- root port --- baton_pci --- v0 --- virtio_vdpa --- ping, or vhost_vdpa --- this process
 #
 # topology: hotplug
-# kernels: 6.12 7.2 7.3
 # timeout: 150
 import select
 

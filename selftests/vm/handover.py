@@ -10,7 +10,6 @@
 #   blk0 --- baton_pci --- v1 --- virtio_vdpa --- fio      ... and vhost_vdpa --- this process
 #
 # topology: net-blk net-blk@intel-pt net-blk@amd net-blk@virtio
-# kernels: 6.12 7.2 7.3
 # timeout: 150
 from lib import *
 from vhost_vdpa import *

@@ -9,7 +9,6 @@
 #            blk0 ... blk3 --- baton_pci --- v1 ... v4       (all of selftests/model but peer0)
 #
 # topology: smartnic
-# kernels: 6.12
 # timeout: 180
 from lib import *
 from model import *

@@ -7,7 +7,6 @@
 #   net0 --- baton_pci --- v0 --- nobody, virtio_vdpa, vhost_vdpa --- nobody --- virtio-pci
 #
 # topology: net net@amd
-# kernels: 6.12 7.2 7.3
 # timeout: 120
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR

@@ -10,7 +10,6 @@
 #   net0 --- baton_pci --- v0 --- vhost_vdpa --- QEMU (TCG, in this VM) --- SeaBIOS, iPXE
 #
 # topology: net
-# kernels: 6.12 7.2 7.3
 # timeout: 300
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR

@@ -8,7 +8,6 @@
 #   net0, blk0 or plain0 --- baton_pci --- v0 --- vhost_vdpa (refused), virtio_vdpa
 #
 # topology: net-blk@intel-nointremap net-blk@none net-blk@virtio shared-group odd
-# kernels: 6.12 7.2 7.3
 # timeout: 120
 import fcntl
 

@@ -8,7 +8,6 @@
 #     '--- a flood of broadcasts
 #
 # topology: peer
-# kernels: 6.12 7.2 7.3
 # timeout: 120
 import signal
 import socket

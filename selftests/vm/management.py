@@ -7,7 +7,6 @@
 #   net0 --- baton_pci --- v0 --- virtio_vdpa --- ping, all the while;  blk0 --- baton_pci --- v1
 #
 # topology: net-blk
-# kernels: 6.12 7.2 7.3
 # timeout: 120
 import json
 

@@ -11,7 +11,6 @@
 # by probes from the kernel's array of struct page at the very moment when a translation is removed.
 #
 # topology: blk blk@amd
-# kernels: 6.12 7.2 7.3
 # timeout: 150
 import mmap
 import random

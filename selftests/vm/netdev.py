@@ -9,7 +9,6 @@
 #   net0 (two queue pairs, MTU 4000) --- baton_pci --- v0 --- virtio_vdpa --- netdev in the container
 #
 # topology: control
-# kernels: 6.12 7.2 7.3
 # timeout: 300
 import contextlib
 import json

@@ -6,7 +6,6 @@
 #   blk0 --- root port --- baton_pci --- v0 --- virtio_vdpa --- fio
 #
 # topology: hotplug
-# kernels: 6.12 7.2 7.3
 # timeout: 150
 from lib import *
 

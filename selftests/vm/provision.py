@@ -7,7 +7,6 @@
 #   net0 (two queue pairs, MTU 4000), net1 (one, no MTU) --- baton_pci --- virtio_vdpa or vhost_vdpa
 #
 # topology: control
-# kernels: 6.12 7.2 7.3
 # timeout: 150
 import json
 

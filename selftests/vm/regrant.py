@@ -7,7 +7,6 @@
 #   net0 --- baton_pci --- v0 --- vhost_vdpa --- this process
 #
 # topology: hotplug
-# kernels: 6.12 7.2 7.3
 # timeout: 120
 from lib import *
 from vhost_vdpa import *

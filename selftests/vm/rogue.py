@@ -11,7 +11,6 @@
 #                     blk0 (selftests/model) --- baton_pci --- v1
 #
 # topology: model
-# kernels: 7.2
 # timeout: 240
 import ctypes
 import mmap

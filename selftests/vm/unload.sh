@@ -6,7 +6,6 @@
 #   net0 --- baton_pci --- v0 --- virtio_vdpa --- ping;  blk0 --- baton_pci --- v1 --- fio, or vhost_vdpa
 #
 # topology: net-blk
-# kernels: 6.12 7.2 7.3
 # timeout: 180
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
