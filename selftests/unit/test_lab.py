@@ -63,6 +63,11 @@ CASES = [
     ("log: level and text", kmsg("4,1,2,-;a;b", " SUBSYSTEM=pci", "6,2,3,-;c"),
      [(4, "a;b"), (6, "c")]),
     ("log: what user space wrote is not the kernel's", kmsg("12,1,2,-;baton-lab: begin"), []),
+    ("log: each test that shares a VM has its own, the first with the boot's",
+     logpolicy.split("4,1,2,-;boot\n12,2,3,-;baton-lab: begin a\n4,3,4,-;a's\n"
+                     "12,4,5,-;baton-lab: begin b\n4,5,6,-;b's\n", 3),
+     [[(4, "boot"), (4, "a's")], [(4, "b's")], []]),
+    ("log: nor is anything lost without a test", logpolicy.split("4,1,2,-;boot", 0), [[(4, "boot")]]),
     ("log: information passes", judge([(6, "hello")]), 0),
     ("log: a warning fails", judge([(4, "hello")]), 1),
     ("log: the allow-list excuses", judge([(4, "baton: loading out-of-tree module taints kernel.")]),

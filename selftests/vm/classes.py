@@ -5,6 +5,7 @@
 #
 #   net0 blk0 scsi0 rng0 crypto0 console0 ninep0 --- baton_pci --- virtio_vdpa --- their drivers
 #
+# shares: its VM
 # topology: classes
 # timeout: 200
 import platform

@@ -6,6 +6,7 @@
 #
 #   net0 blk0 scsi0 rng0 crypto0 console0 ninep0 --- baton_pci --- vhost_vdpa --- this process
 #
+# shares: its VM
 # topology: classes
 # timeout: 120
 from lib import *

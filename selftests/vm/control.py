@@ -8,6 +8,7 @@
 #
 #   net0 (two queue pairs, on a tap) --- baton_pci --- v0 --- vhost_vdpa --- this process
 #
+# shares: its VM
 # topology: control control@amd
 # timeout: 150
 import random

@@ -8,6 +8,7 @@
 #
 #   net0 --- baton_pci --- v0 --- virtio_vdpa --- packets, then vhost_vdpa --- packets, and so on
 #
+# shares: its VM
 # topology: net
 # timeout: 400
 # not on kasan: what is freed stays aside for a while there, to catch who still uses it

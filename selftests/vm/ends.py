@@ -7,6 +7,7 @@
 #
 #   net0 --- baton_pci --- v0 --- vhost_vdpa --- this process, others
 #
+# shares: its VM
 # topology: net
 # timeout: 150
 import select

@@ -306,7 +306,8 @@ def control():
         with plays(f"the control queue {what}, and the kernel is the owner", 10, line):
             netdev = kernel_works()
             fault(queue=CONTROL, **values)
-            subprocess.run(["ip", "link", "set", netdev, "promisc", "on"], timeout=60)
+            subprocess.run(["ip", "link", "set", netdev, "promisc", "on"],
+                           timeout=60 * SLOWER)
             wait_for(lambda: stands() == ("kernel", "lost", False))
             sh("vdpa_unbind v0")
             assert stands() == QUIET, stands()

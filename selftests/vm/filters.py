@@ -6,6 +6,7 @@
 #   peer0 --- hub --- net1 --- baton_pci --- v0 --- vhost_vdpa --- this process
 #              tap --- net0 (packed) --- baton_pci --- v1 --- both consumers
 #
+# shares: its VM
 # topology: control
 # timeout: 120
 import json

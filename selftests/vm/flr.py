@@ -7,6 +7,7 @@
 #
 #   net0 --- root port --- baton_pci --- v0 --- virtio_vdpa --- ping, or vhost_vdpa --- this process
 #
+# shares: its VM
 # topology: hotplug
 # timeout: 150
 import select

@@ -9,6 +9,7 @@
 #   net0 --- baton_pci --- v0 --- vhost_vdpa, netlink --- fuzz-user
 #   blk0 --- baton_pci --- v1 --- vhost_vdpa, netlink ---'
 #
+# shares: its VM
 # topology: net-blk
 # timeout: 150
 from lib import *

@@ -9,6 +9,7 @@
 #   net0 --- baton_pci --- v0 --- virtio_vdpa --- ping
 #   blk0 --- baton_pci --- v1 --- virtio_vdpa --- fio      ... and vhost_vdpa --- this process
 #
+# shares: its VM
 # topology: net-blk net-blk@intel-pt net-blk@amd net-blk@virtio
 # timeout: 150
 from lib import *

@@ -6,6 +6,7 @@
 #
 #   net0 --- baton_pci --- v0 --- nobody, virtio_vdpa, vhost_vdpa --- nobody --- virtio-pci
 #
+# shares: its VM
 # topology: net net@amd
 # timeout: 120
 set -euo pipefail

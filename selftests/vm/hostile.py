@@ -10,6 +10,7 @@
 #
 # That the IOMMU can be blamed, and not a wrong address: the same request works on mapped memory.
 #
+# shares: its VM
 # topology: blk ats blk@amd blk@virtio
 # timeout: 200
 from lib import *

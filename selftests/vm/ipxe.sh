@@ -9,6 +9,7 @@
 #
 #   net0 --- baton_pci --- v0 --- vhost_vdpa --- QEMU (TCG, in this VM) --- SeaBIOS, iPXE
 #
+# shares: its VM
 # topology: net
 # timeout: 300
 set -euo pipefail
@@ -26,9 +27,9 @@ echo baton: bye
 reboot
 END
 
-qemu_backports() { timeout 90 qemu-system-x86_64 "$@"; }
+qemu_backports() { timeout $((90 * ${BATON_SLOWER:-1})) qemu-system-x86_64 "$@"; }
 qemu_stable() {
-	QEMU_MODULE_DIR=/opt/qemu-stable/usr/lib/x86_64-linux-gnu/qemu timeout 90 \
+	QEMU_MODULE_DIR=/opt/qemu-stable/usr/lib/x86_64-linux-gnu/qemu timeout $((90 * ${BATON_SLOWER:-1})) \
 		/opt/qemu-stable/usr/bin/qemu-system-x86_64 -L /opt/qemu-stable/usr/share/qemu \
 		-L /usr/share/seabios -L /usr/lib/ipxe/qemu "$@"
 }

@@ -6,6 +6,7 @@
 #
 #   net0 --- baton_pci --- v0 added, (used by this process,) deleted, again and again
 #
+# shares: its VM
 # topology: net
 # timeout: 120
 # not on kasan: what is freed stays aside for a while there, to catch who still uses it

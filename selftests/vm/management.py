@@ -6,6 +6,7 @@
 #
 #   net0 --- baton_pci --- v0 --- virtio_vdpa --- ping, all the while;  blk0 --- baton_pci --- v1
 #
+# shares: its VM
 # topology: net-blk
 # timeout: 120
 import json
@@ -83,7 +84,7 @@ with case("the right device is deleted and added again"):
     assert sorted(vdpa("dev show")["dev"]) == ["v0"]
 with case("all the while, the other device lost nothing"):
     ping.send_signal(2)
-    said = ping.communicate(timeout=5)[0]
+    said = ping.communicate(timeout=5 * SLOWER)[0]
     sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", said).groups())
     assert sent - received <= 1 and received > 10, said
     assert vdpa_read("v0", "owner") == "kernel"

@@ -10,6 +10,7 @@
 # Witnesses: the IOMMU core's map and unmap tracepoints; and for pages their reference counts, read
 # by probes from the kernel's array of struct page at the very moment when a translation is removed.
 #
+# shares: its VM
 # topology: blk blk@amd
 # timeout: 150
 import mmap

@@ -8,6 +8,7 @@
 #   peer0 --- virtio-pci --- netdev in the netns "peer", 10.9.0.1 ------------------' one wire (a hub)
 #   net0 (two queue pairs, MTU 4000) --- baton_pci --- v0 --- virtio_vdpa --- netdev in the container
 #
+# shares: its VM
 # topology: control
 # timeout: 300
 import contextlib

@@ -5,6 +5,7 @@
 #
 #   blk0 --- root port --- baton_pci --- v0 --- virtio_vdpa --- fio
 #
+# shares: its VM
 # topology: hotplug
 # timeout: 150
 from lib import *

@@ -6,6 +6,7 @@
 #
 #   net0 (two queue pairs, MTU 4000), net1 (one, no MTU) --- baton_pci --- virtio_vdpa or vhost_vdpa
 #
+# shares: its VM
 # topology: control
 # timeout: 150
 import json

@@ -6,6 +6,7 @@
 #
 #   net0 --- baton_pci --- v0 --- vhost_vdpa --- this process
 #
+# shares: its VM
 # topology: hotplug
 # timeout: 120
 from lib import *

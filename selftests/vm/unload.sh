@@ -5,6 +5,7 @@
 #
 #   net0 --- baton_pci --- v0 --- virtio_vdpa --- ping;  blk0 --- baton_pci --- v1 --- fio, or vhost_vdpa
 #
+# shares: its VM
 # topology: net-blk
 # timeout: 180
 set -euo pipefail
@@ -30,7 +31,7 @@ load() {
 	fio --name=load --filename="/dev/$(vdpa_disk v1)" --rw=randread --bs=4k --iodepth=4 --direct=1 \
 		--ioengine=libaio --time_based --runtime=20 >/dev/null 2>&1 &
 	load="$load $!"
-	wait_for 10 busy
+	wait_for 30 busy
 }
 busy() {
 	(($(awk -v irq="baton-$(fn_address blk0)-" 'index($NF, irq) { n += $2 + $3 } END { print n + 0 }' \

@@ -40,6 +40,15 @@ def read_kmsg(text):
             yield priority & 7, line
 
 
+def split(text, tests):
+    """The records of /dev/kmsg, for each of the tests that shared a VM its own."""
+    parts = re.split(r"^\d+,[^;]*;baton-lab: begin .*$", text, flags=re.M)
+    logs = [list(read_kmsg(part)) for part in parts]
+    if len(logs) > 1:
+        logs[0:2] = [logs[0] + logs[1]]
+    return logs + [[] for _ in range(tests - len(logs))]
+
+
 def read_console(text):
     """Like read_kmsg, for what the console got after the log's end (it shows warnings only)."""
     for line in text.replace("\r", "").split("\n"):
