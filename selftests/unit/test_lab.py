@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of the lab that decide whether a test passed: a judge that never says no is worthless."""
 
+import importlib.machinery
+import importlib.util
 import pathlib
 import re
 import sys
+from unittest import mock
 
 sys.dont_write_bytecode = True
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -13,6 +16,17 @@ import ktap
 import logpolicy
 import topologies
 
+
+
+def program(name):
+    """A program of the lab's as a module."""
+    loader = importlib.machinery.SourceFileLoader(name, str(TREE / "tools/lab" / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+check = program("check")
 ALLOWED = logpolicy.read_allowed(TREE / "selftests/vm/log-allow")
 FAULT = "DMAR: [DMA Write NO_PASID] Request device [00:10.0] fault addr 0x1000 [fault reason 0x05]"
 
@@ -47,6 +61,63 @@ def report(frame):
     return judge_reasons([(4, "-----[ cut here ]-----"), (4, "WARNING: CPU: 0 PID: 1 at a.c:1"),
                           (4, "Modules linked in: baton_pci(OE) baton(OE) vdpa"),
                           (4, f" {frame}+0x1/0x2 [{frame}]"), (4, "---[ end trace 0 ]---")])
+
+
+PLAN = [("6.12", "*", "*"), ("7.3", "*", "first"), ("7.3", "!b.py", "*"), ("7.2", "a.py", "net@amd")]
+
+
+def says(**headers):
+    """The tests of these names, and what they say of themselves, in the place of those that there are."""
+    said = {pathlib.Path(f"{name}.py"): {"kernels": [], "timeout": ["100"], "topology": ["net"],
+                                         **lines} for name, lines in headers.items()}
+    return mock.patch.object(check, "headers", said.get)
+
+
+def planned(name, number, topology, **lines):
+    """The kernels that a test runs on, as PLAN has it."""
+    test = pathlib.Path(f"{name}.py")
+    with says(**{name: lines}):
+        return [kernel for kernel in [*check.KERNELS, *check.vm.DEBUG_KERNELS]
+                if check.may_run(test, kernel)
+                and check.planned(PLAN, test, kernel, number, topology)]
+
+
+def useless_lines():
+    """Lines of selftests/vm/kernels without effect, or without a reason."""
+    tests = [path for path in (TREE / "selftests/vm").iterdir() if check.is_test(path)]
+    bad = []
+    for line in (TREE / "selftests/vm/kernels").read_text().splitlines():
+        if not line or line[0] == "#":
+            continue
+        kernel, name, where, *why = line.split(None, 3)
+        named = [test for test in tests if name.lstrip("!") in ("*", test.name)]
+        # A test is left out as a whole.
+        places = {"*"} if name[0] == "!" else \
+            {"*", "first", *(topology for test in named for topology in check.headers(test)["topology"])}
+        if kernel not in check.KERNELS or not named or where not in places or not why:
+            bad.append(line)
+    return bad
+
+
+def nowhere():
+    """Tests that `make check` and `make check-debug` both leave out."""
+    plan = check.read_plan()
+    return [test.name for test in (TREE / "selftests/vm").iterdir() if check.is_test(test)
+            and not set(check.headers(test)["kernels"]) & set(check.vm.DEBUG_KERNELS)
+            and not any(check.planned(plan, test, kernel, 0, check.headers(test)["topology"][0])
+                        for kernel in check.KERNELS)]
+
+
+def shared(*lines):
+    """How tests that say this are spread over VMs of one kind."""
+    said = {f"t{number}": more for number, more in enumerate(lines)}
+    with says(**said):
+        return sorted("+".join(test.stem for test, _, _ in group) for group in check.share(
+            [(pathlib.Path(f"{name}.py"), "6.12", "net") for name in said]))
+
+
+SHARES = {"shares": ["its", "VM"]}
+LONG = {**SHARES, "timeout": [str(check.SHARED_SECONDS - 50)]}
 
 
 # (name, what is, what should be)
@@ -89,6 +160,16 @@ CASES = [
     ("again: not after a line beside a report",
      logpolicy.condemned(report("rng_core") + ["kernel log: b"] + report("rng_core")), True),
     ("again: after a report of somebody else's", logpolicy.condemned(report("rng_core")), False),
+    ("kernels: the oldest, and the newest for the first topology",
+     [planned("a", 0, "net"), planned("a", 1, "net@virtio")], [["6.12", "7.3"], ["6.12"]]),
+    ("kernels: one more for a topology", planned("a", 1, "net@amd"), ["6.12", "7.2"]),
+    ("kernels: left out", planned("b", 0, "net"), ["6.12"]),
+    ("kernels: a test's own word comes first", planned("a", 0, "net", kernels=["kasan"]), ["kasan"]),
+    ("kernels: each line of the table has an effect and says why", useless_lines(), []),
+    ("kernels: no test runs nowhere", nowhere(), []),
+    ("share: those that say so boot once", shared(SHARES, SHARES), ["t0+t1"]),
+    ("share: no others", shared(SHARES, {}, SHARES), ["t0+t2", "t1"]),
+    ("share: not if it takes too long", shared(LONG, SHARES), ["t0", "t1"]),
     ("topologies: the data is sound", topology_faults(), []),
     ("topologies: any of them with another IOMMU", topologies.find("net@amd")["iommu"], "amd"),
     ("topologies: unknown names", [topologies.find(n) for n in ("nets", "net@tv")], [None, None]),
