@@ -10,11 +10,16 @@
  *	while (o->step != BATON_STEP_NONE)
  *		baton_owner_done(o, do_it(o->step));
  *
- * Order is everything here. Towards an owner: its domain, then the vectors
- * (where the IOMMU translates MSIs they are mapped into the domain that is
- * attached), then the queues, and bus mastering as the last thing before
- * DRIVER_OK. A user's queues come last of all where the hardware is first told
- * what was provisioned: its own queues would let the user write the answers.
+ * The caller serialises: in the core all of it happens under the lock of struct
+ * baton. The order of the steps keeps one invariant: from the function's first
+ * reset on, the domain that is attached while bus mastering is on is the owner's.
+ *
+ * Towards an owner: its domain, then the vectors (where the IOMMU translates
+ * MSIs they are mapped into the domain that is attached), then the queues, and
+ * bus mastering as the last thing before DRIVER_OK. A user's queues come last of
+ * all where the hardware is first told what was provisioned: its own queues would
+ * let the user write the answers.
+ *
  * Away from an owner: the function stops first (virtio 1.2, 2.4.1: a device is
  * reset when its status reads 0), then loses bus mastering, its vectors and its
  * domain. A function that does not stop loses all three before it is reset by
