@@ -41,14 +41,11 @@
 #define F_RING_PACKED		BIT64(34)
 
 /*
- * What this file, and the copy of the configuration space, know the meaning of:
- * 0 to 23 but 4, which means nothing, and 52 to 63 but 58, which means nothing
- * either. Not 50, DEVICE_STATS, and 51, HASH_TUNNEL: their commands would be
- * refused. tools/style/features says so of each bit that kernels know.
+ * Of the device's own bits (0 to 23, and from 50 on) those that nobody here knows
+ * the meaning of: 4 and 58 have none; the commands of DEVICE_STATS and HASH_TUNNEL
+ * (51) would be refused. tools/style/features says so of each that kernels know.
  */
-#define KNOWN_DEVICE \
-	(((BIT64(24) - 1) & ~BIT64(4)) | (~(BIT64(52) - 1) & ~BIT64(58)))
-#define DEVICE_MASK		((BIT64(24) - 1) | ~(BIT64(50) - 1))
+#define UNKNOWN_DEVICE		(BIT64(4) | F_DEVICE_STATS | BIT64(51) | BIT64(58))
 
 /* What does not work, and what drivers refuse to probe with, without CTRL_VQ (5.1.3.1). */
 #define NEEDS_CTRL_VQ							\
@@ -384,7 +381,7 @@ void baton_net_forget(struct baton_net *n)
  */
 u64 baton_net_known(u64 features)
 {
-	return features & (KNOWN_DEVICE | ~DEVICE_MASK);
+	return features & ~UNKNOWN_DEVICE;
 }
 
 /**

@@ -16,6 +16,7 @@
 #include "core.h"
 #include "features.h"
 #include "provision.h"
+#include "shadow.h"
 
 #define HAS(config, attr) ((config)->mask & BIT_ULL(VDPA_ATTR_DEV_##attr))
 
@@ -173,6 +174,24 @@ int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 }
 
 /**
+ * baton_provision_meet() - learn which MAC address is an owner's own
+ * @bv: the vDPA device of a network function
+ *
+ * Others may have changed the hardware's in the meantime, and nobody says so.
+ *
+ * Context: may sleep; &baton.lock held; nobody owns the function.
+ */
+void baton_provision_meet(struct baton_vdpa *bv)
+{
+	struct baton *b = bv->b;
+	u8 mac[ETH_ALEN] = {};
+
+	baton_shadow_stale(b);
+	if (!baton_shadow_read(b, offsetof(struct virtio_net_config, mac), mac, sizeof(mac)))
+		baton_net_meet(&bv->net, mac);
+}
+
+/**
  * baton_provision_change() - change what was fixed, while nobody depends on it
  * @bv: the vDPA device
  * @config: what the administrator said: a MAC address, nothing else
@@ -184,7 +203,6 @@ int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
 {
 	struct baton *b = bv->b;
-	u8 mac[ETH_ALEN] = {};
 
 	if (b->owner.consumer != BATON_NONE) {
 		baton_report_refusal(b, "mac %pM refused: unbind the %s consumer first",
@@ -192,10 +210,6 @@ int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
 				     baton_owner_party_name(b->owner.consumer));
 		return -EBUSY;
 	}
-	/* What was not fixed is what the hardware says now. */
-	if (!baton_config_read(&b->config, offsetof(struct virtio_net_config, mac), mac,
-			       sizeof(mac)))
-		baton_net_meet(&bv->net, mac);
-
+	baton_provision_meet(bv);
 	return provision_mac(bv, config);
 }

@@ -18,7 +18,6 @@
  */
 #include <linux/device.h>
 #include <linux/err.h>
-#include <linux/if_ether.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
@@ -26,7 +25,7 @@
 #include "core.h"
 #include "features.h"
 #include "handover.h"
-#include "shadow.h"
+#include "provision.h"
 #include "space.h"
 #include "status.h"
 
@@ -114,7 +113,6 @@ static int status_negotiate(struct baton_vdpa *bv)
 {
 	u64 offered = baton_status_offered(bv);
 	struct baton *b = bv->b;
-	u8 mac[ETH_ALEN] = {};
 	const char *why;
 	int err;
 
@@ -139,13 +137,8 @@ static int status_negotiate(struct baton_vdpa *bv)
 
 	bv->net.features = bv->features;
 	bv->net.may = baton_status_policy(bv);
-	if (b->fn->device_id == VIRTIO_ID_NET) {
-		/* Others may have changed it in the meantime, and nobody says so. */
-		baton_shadow_stale(b);
-		if (!baton_shadow_read(b, offsetof(struct virtio_net_config, mac), mac,
-				       sizeof(mac)))
-			baton_net_meet(&bv->net, mac);
-	}
+	if (b->fn->device_id == VIRTIO_ID_NET)
+		baton_provision_meet(bv);
 	bv->hw_features = bv->features;
 	if (bv->cvq.pages)
 		bv->hw_features = baton_net_features(b->hw_features, bv->features, bv->net.may);
