@@ -17,7 +17,6 @@ import logpolicy
 import topologies
 
 
-
 def program(name):
     """A program of the lab's as a module."""
     loader = importlib.machinery.SourceFileLoader(name, str(TREE / "tools/lab" / name))

@@ -22,10 +22,6 @@ SECONDS = int(os.environ.get("BATON_FUZZ_SECONDS", 15))
 # Name, class, command, data, answers with the policy strict and permissive
 
 
-def table(*lists):
-    return b"".join(struct.pack("<I", len(macs)) + b"".join(macs) for macs in lists)
-
-
 COMMANDS = (
     ("promiscuous on", RX, 0, b"\1", ERR, OK),
     ("promiscuous off", RX, 0, b"\0", OK, OK),
@@ -74,13 +70,9 @@ def works(asid=0):
         assert owner.command(MAC, 1, OWN) == OK
 
 
-def policy(word):
-    (VDPA / "v0" / "baton" / "policy").write_text(word)
-
-
 def commands(word, asid, parts, column):
     """The table, one case; return (received, refused) as vstats count them."""
-    policy(word)
+    set_policy(word)
     wrong = []
     with Device(NODE) as dev:
         owner = Owner(dev, asid).run()
@@ -392,7 +384,7 @@ with case("the same with the control queue in an address space of its own"):
     commands("strict", 1, 1, 0)
 with case("the same with commands in pieces"):
     commands("permissive", 1, 3, 1)
-policy("default")
+set_policy("default")
 with case("refused commands are counted"):
     with Device(NODE) as dev:
         owner = Owner(dev).run()

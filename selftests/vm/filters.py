@@ -13,7 +13,6 @@ import json
 import socket
 
 from lib import *
-import netowner
 from netowner import *
 
 OTHER, STRANGER = bytes.fromhex("020000000077"), bytes.fromhex("020000000009")
@@ -21,10 +20,6 @@ GROUPS = [bytes.fromhex(f"01005e0102{n:02x}") for n in range(70)]
 CTRL_VQ, CTRL_VLAN, MQ = 1 << 17, 1 << 19, 1 << 22
 COUNT = 5
 ETHERTYPE = b"\x88\xb5"
-
-
-def table(*lists):
-    return b"".join(struct.pack("<I", len(macs)) + b"".join(macs) for macs in lists)
 
 
 class Listener(Owner):
@@ -64,7 +59,7 @@ class Listener(Owner):
 def listens(name, test, policy="default", without=0):
     """A case with a user of its own."""
     with case(name):
-        (VDPA / "v0" / "baton" / "policy").write_text(policy)
+        set_policy(policy)
         with Device(NODE) as dev:
             test(Listener(dev, without).run())
 
@@ -101,10 +96,6 @@ def tags(vlans):
     return test
 
 
-def features(name):
-    return int(json.loads(sh(f"vdpa -j dev show {name}"))["dev"][name].get("features", "0"), 16)
-
-
 def packed():
     """The mask of Documentation/provisioning.rst: everything without the control queue. What needs it
     goes as well, and the log says so."""
@@ -123,7 +114,6 @@ def packed():
 
 
 ktap_start(8)
-netowner.QUEUE = 2
 peer = sh("basename $(fn_dir peer0)/virtio*/net/*")
 sh(f"ip link set {peer} up; bind_baton net0; bind_baton net1; vdpa_add v0 net1")
 OWN = bytes.fromhex(sh("vdpa_mac v0").replace(":", ""))

@@ -57,8 +57,6 @@ def nets():
             assert sizes == NET_SIZES[:8], sizes
             assert [net0.queue(index)["size"] for index in range(2)] == ["1024", "256"]
             net.send(b"\xff" * 6 + net.mac + b"\x88\xb5")
-
-
     with case("its controller gives it another address: owners have that one, and nobody changes it back"):
         net0.set(mac=int.from_bytes(ELSEWHERE, "big"))
         with Device(node) as dev:

@@ -14,6 +14,16 @@ RX, MAC, VLAN, ANNOUNCE, PAIRS, OFFLOADS, COAL = range(7)
 le16 = struct.Struct("<H").pack
 
 
+def table(*lists):
+    """The data of a command that sets address tables."""
+    return b"".join(struct.pack("<I", len(macs)) + b"".join(macs) for macs in lists)
+
+
+def set_policy(words):
+    """Of v0, for its next owner."""
+    (VDPA / "v0" / "baton" / "policy").write_text(words)
+
+
 class Owner:
     """A user with data queues and a control queue, up to DRIVER_OK."""
 
@@ -27,8 +37,10 @@ class Owner:
         dev.set_group_asid(1, asid)
         dev.map(self.control.iova, self.control.size, self.control.address, RW, asid)
         dev.negotiate(dev.get_features() & ~without)
-        self.queue = SplitQueue(dev, QUEUE, SIZE, self.control)
-        self.rings = [SplitQueue(dev, n, 64, self.mem) for n in range(QUEUE)]
+        # The control queue is the last one.
+        data_queues = dev.get_vqs_count() - 1
+        self.queue = SplitQueue(dev, data_queues, SIZE, self.control)
+        self.rings = [SplitQueue(dev, n, 64, self.mem) for n in range(data_queues)]
         self.told = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         dev.eventfds.append(self.told)
         dev.set_config_call(self.told)
