@@ -20,8 +20,10 @@ kbuild	= $(if $(wildcard $(KDIR)/Makefile),,$(error No kernel headers in $(KDIR)
 krel	= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null || echo $(KVER))
 modules	= $(INSTALL_MOD_PATH)/lib/modules/$(krel)
 
-.PHONY: all install uninstall dkms-install dkms-uninstall need-dkms clean help \
-	demo lab bench fuzz storm check style check-unit check-cbmc check-fuzz check-vm check-debug
+.PHONY: all install uninstall dkms-install dkms-source dkms-uninstall need-dkms clean help \
+	tools install-tools uninstall-tools deb docs \
+	demo lab bench fuzz storm check style check-unit check-cbmc check-fuzz check-vm check-debug check-install \
+	check-integrators
 
 all: ## build baton.ko and baton_pci.ko for KDIR=/lib/modules/KVER/build
 	+$(kbuild) modules
@@ -32,18 +34,22 @@ install: all ## install the modules under DESTDIR (or INSTALL_MOD_PATH)
 
 uninstall: ## remove what `make install` installed
 	rm -f $(foreach m,baton baton_pci,$(modules)/updates/drivers/vdpa/baton/$(m).ko*)
+	cd $(modules) 2>/dev/null && rmdir -p updates/drivers/vdpa/baton 2>/dev/null || true
 	$(depmod)
 
 # A staging directory (packaging) holds no kernel, so there is nothing to index.
 depmod	= if [ -e $(modules)/modules.order ]; then \
 		depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(krel); fi
 
-dkms-install: dkms-uninstall ## build and install through DKMS, again at every kernel update
-	mkdir -p $(dkms)
+dkms-install: dkms-uninstall dkms-source ## build and install through DKMS, again at every kernel update
+	dkms install baton/$(version) -k $(krel)
+
+# What DKMS builds from; packages have it as well.
+dkms-source:
+	mkdir -p $(DESTDIR)$(dkms)
 	find Kbuild Kconfig Makefile dkms.conf COPYING drivers include -type f \
 		\( -name '*.[ch]' ! -name '*.mod.c' -o ! -name '*.*' -o -name dkms.conf \) \
-		-exec cp -t $(dkms) --parents {} +
-	dkms install baton/$(version) -k $(krel)
+		-exec cp -t $(DESTDIR)$(dkms) --parents {} +
 
 dkms-uninstall: need-dkms ## remove what `make dkms-install` installed, for all kernels
 	if dkms status baton/$(version) | grep -q .; then dkms remove baton/$(version) --all; fi
@@ -51,6 +57,21 @@ dkms-uninstall: need-dkms ## remove what `make dkms-install` installed, for all 
 
 need-dkms:
 	@command -v dkms >/dev/null || { echo 'DKMS is missing: `apt install dkms`.' >&2; exit 1; }
+
+tools: ## build the administrator's tool, baton(8)
+	+$(MAKE) -C tools/baton
+
+install-tools: ## install it, its man pages, udev rule and units under DESTDIR
+	+$(MAKE) -C tools/baton install
+
+uninstall-tools: ## remove what `make install-tools` installed
+	+$(MAKE) -C tools/baton uninstall
+
+docs: ## the documents as HTML, in build/docs; seconds, once the lab is there
+	tools/docs/build
+
+deb: ## Debian packages, baton-dkms and baton-tools, in build/deb
+	tools/deb/build
 
 clean: ## remove everything that was built
 	+$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
@@ -96,6 +117,12 @@ seconds-or-600 = $(if $(filter file,$(origin SECONDS)),600,$(SECONDS))
 
 check-debug: ## the tests in VMs on kernels built to find faults (TESTS="FILE...")
 	@TESTS="$(TESTS)" tools/check debug
+
+check-install: ## every way to install, and its opposite; packages; 10 minutes
+	@tools/check install
+
+check-integrators: ## programs that people use baton with, in VMs; 10 minutes
+	@tools/check integrators
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16

@@ -59,6 +59,12 @@ struct baton_doorbell {
 	size_t size;
 };
 
+/*
+ * No function has more queues than this, whatever it says: what is kept of each
+ * would be more than a function that is not to be trusted should have us allocate.
+ */
+#define BATON_MAX_QUEUES	4096
+
 /**
  * struct baton_function_ops - operations of a function driver
  *
@@ -91,9 +97,9 @@ struct baton_doorbell {
  * @kick_data: Ring the doorbell of the queue in the lower half of @data, with
  *	@data (VIRTIO_F_NOTIFICATION_DATA; virtio 1.2, 4.1.5.2). Any context.
  * @get_doorbell: Optional. Where queue @idx has its doorbell, if it fills a
- *	page that holds nothing else. The answer is a constant from @find_queues on,
- *	until baton_function_unregister() returns: users map it, and it is asked for
- *	again at each page fault. Called without a lock; may sleep.
+ *	page that holds nothing else, and that no other device will be given: users
+ *	map it, and keep it mapped when the function has gone. Asked for once for each
+ *	vDPA device. May sleep.
  * @read_config: Read one field of @width 1, 2 or 4 bytes at @offset, naturally
  *	aligned in nothing but its own layout, below &baton_function.config_len.
  *	Returns it in CPU byte order. May sleep.
@@ -154,7 +160,8 @@ struct baton_function_ops {
  * @vendor_id: virtio vendor ID
  * @config_len: how many bytes of the device-specific configuration space can
  *		be reached; 0 if there is none
- * @nr_queues: how many queues there are; filled in by find_queues
+ * @nr_queues: how many queues there are, at most %BATON_MAX_QUEUES; filled in by
+ *	       find_queues
  * @queue_max: the largest size of each queue, 0 for one that is not available;
  *	       filled in by find_queues
  * @baton: the core's own
@@ -178,5 +185,7 @@ void baton_function_unregister(struct baton_function *fn);
 void baton_function_shutdown(struct baton_function *fn);
 void baton_function_reset_prepare(struct baton_function *fn);
 void baton_function_reset_done(struct baton_function *fn);
+void baton_function_error(struct baton_function *fn, bool for_good);
+void baton_function_recover(struct baton_function *fn);
 
 #endif /* _LINUX_BATON_H */

@@ -41,28 +41,32 @@ void inductive(void)
 	__CPROVER_assert(!model_act(&m), "invariants are inductive");
 }
 
+/* Do what is due until nothing is. Did all of it succeed? */
+static bool finish_steps(struct model *m)
+{
+	bool all_well = true;
+	int err;
+
+	for (int i = 0; i < ACTIONS && m->o.step != BATON_STEP_NONE; i++) {
+		err = model_step(m);
+		all_well = all_well && !err;
+		baton_owner_done(&m->o, err);
+	}
+	return all_well;
+}
+
 /* Steps come to an end, and those of a drain, if all goes well, in the blocked state. */
 void ends(void)
 {
 	struct model m = nondet_model();
-	bool all_well = true;
-	int err;
+	bool all_well;
 
 	__CPROVER_assume(!model_broken(&m));
-	for (int i = 0; i < ACTIONS && m.o.step != BATON_STEP_NONE; i++) {
-		err = model_step(&m);
-		all_well = all_well && !err;
-		baton_owner_done(&m.o, err);
-	}
+	finish_steps(&m);
 	__CPROVER_assert(m.o.step == BATON_STEP_NONE, "no sequence of steps goes on for ever");
 
 	if (baton_owner_event(&m.o, BATON_EV_DRAIN) == 0) {
-		all_well = true;
-		for (int i = 0; i < ACTIONS && m.o.step != BATON_STEP_NONE; i++) {
-			err = model_step(&m);
-			all_well = all_well && !err;
-			baton_owner_done(&m.o, err);
-		}
+		all_well = finish_steps(&m);
 		__CPROVER_assert(!all_well || m.o.state == BATON_BLOCKED,
 				 "a drain that goes well ends blocked");
 		__CPROVER_assert(m.o.state == BATON_BLOCKED || m.o.state == BATON_BROKEN,
@@ -71,10 +75,25 @@ void ends(void)
 	}
 
 	if (baton_owner_event(&m.o, BATON_EV_SHUTDOWN) == 0) {
-		for (int i = 0; i < ACTIONS && m.o.step != BATON_STEP_NONE; i++)
-			baton_owner_done(&m.o, model_step(&m));
+		finish_steps(&m);
 		__CPROVER_assert(m.o.state == BATON_DEAD, "a shutdown ends dead");
 	}
+}
+
+/* What a user suspends ends suspended if all goes well, and is nobody's. */
+void suspends(void)
+{
+	struct model m = nondet_model();
+	bool all_well;
+
+	__CPROVER_assume(!model_broken(&m) && m.o.state == BATON_USER_OWNS);
+	__CPROVER_assert(!baton_owner_event(&m.o, BATON_EV_SUSPEND), "a user may suspend");
+	all_well = finish_steps(&m);
+	__CPROVER_assert(!all_well || m.o.state == BATON_SUSPENDED,
+			 "a suspend that goes well ends suspended");
+	__CPROVER_assert(m.o.state == BATON_SUSPENDED || m.o.state == BATON_BROKEN,
+			 "a suspend ends suspended or broken");
+	__CPROVER_assert(baton_owner_may_release(&m.o), "memory is free then");
 }
 
 /* The proofs above are not empty: every state and every step can be reached. */
@@ -92,6 +111,7 @@ void reach(void)
 		__CPROVER_cover(m.o.state == BATON_KERNEL_OWNS);
 		__CPROVER_cover(m.o.state == BATON_USER_OWNS);
 		__CPROVER_cover(m.o.state == BATON_LOST);
+		__CPROVER_cover(m.o.state == BATON_SUSPENDED);
 		__CPROVER_cover(m.o.state == BATON_DRAINING);
 		__CPROVER_cover(m.o.state == BATON_BROKEN);
 		__CPROVER_cover(m.o.state == BATON_DEAD);

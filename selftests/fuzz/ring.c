@@ -102,6 +102,12 @@ static void change(struct owner *o)
 		o->accesses = 0;
 }
 
+static unsigned long copy(void *to, const void *from, size_t len)
+{
+	memcpy(to, from, len);
+	return 0;
+}
+
 static size_t window(void *ctx, u64 addr, bool write, void **bytes)
 {
 	struct owner *o = ctx;
@@ -289,6 +295,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 				 .next_avail = in.next,
 				 .next_used = in.next,
 				 .window = window,
+				 .read = copy,
 				 .ctx = &o };
 	n = (struct baton_net){ .mac = { 0x52, 0x54, 0, 0, 0, 1 },
 				.has_mac = in.flags & FLAG_HAS_MAC,

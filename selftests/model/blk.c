@@ -116,7 +116,7 @@ void blk_queue(struct model *m, struct queue *q)
 	do {
 		for (nr = 0; nr < max && queue_get(m, q, &batch[nr]); nr++)
 			;
-		for (unsigned int i = nr; i--;)
+		for (unsigned int i = nr; i-- > m->set.held;)
 			blk_request(m, q, &batch[i]);
 		if (nr)
 			queue_tell(m, q);

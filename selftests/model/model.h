@@ -58,6 +58,7 @@ struct settings {
 	u64 class;	/* virtio's number: 1 net, 2 blk */
 	u64 pairs;	/* net: queue pairs; the control queue comes behind them */
 	u64 queues;	/* blk */
+	u64 claims;	/* it says that it has so many queues; 0: the truth */
 	u64 queue_size; /* the largest, of each queue; size_N for one alone */
 	u64 vectors;	/* of MSI-X; 0: has no such capability */
 	u64 flr, af, ats, pasid;
@@ -73,9 +74,11 @@ struct settings {
 	/* what it can do; the driver may have seen it */
 	u64 features; /* offered */
 	u64 demand;   /* FEATURES_OK is refused without these */
+	u64 refuse;   /* and with any of these */
 	u64 filters;  /* entries of the table of addresses; more make it promiscuous */
 	u64 command_ms, delay_ms, reset_ms, flr_ms;
 	u64 reorder; /* answers in reverse order */
+	u64 held;    /* blk: the first requests of a batch, which it never answers */
 
 	/* what it does wrong */
 	u64 ones;	   /* registers read as all ones */

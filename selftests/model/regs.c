@@ -67,7 +67,7 @@ void regs_read_common(struct model *m, u64 offset, u8 *data, u32 len)
 		.device_select = m->device_select,
 		.driver_select = m->driver_select,
 		.config_vector = m->config_vector,
-		.num_queues = m->nr_queues,
+		.num_queues = m->set.claims ? m->set.claims : m->nr_queues,
 		.status = m->status,
 		.generation = m->set.unsettled ? m->generation++ : m->generation,
 		.queue_select = m->queue_select,
@@ -115,7 +115,7 @@ static void regs_set_status(struct model *m, u8 status)
 	if (m->reset_due)
 		return;
 	if (status & S_FEATURES_OK && !(m->status & S_FEATURES_OK) &&
-	    (m->driver_features & ~m->set.features || missing)) {
+	    (m->driver_features & (~m->set.features | m->set.refuse) || missing)) {
 		model_log(m, "features %#llx refused", m->driver_features);
 		status &= ~S_FEATURES_OK;
 	}

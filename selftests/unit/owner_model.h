@@ -87,9 +87,10 @@ static inline const char *model_broken(const struct model *m)
 	if ((granting || draining) == (o->step == BATON_STEP_NONE) && o->state != BATON_LOST &&
 	    o->state != BATON_NEGOTIATED)
 		return "steps are left over, or missing";
-	if ((o->state == BATON_BLOCKED || o->state == BATON_NEGOTIATED) &&
+	if ((o->state == BATON_BLOCKED || o->state == BATON_NEGOTIATED ||
+	     o->state == BATON_SUSPENDED) &&
 	    !(powerless && m->stopped && o->emptied))
-		return "blocked, but not powerless, reset and in the empty domain";
+		return "blocked or suspended, but not powerless, reset and in the empty domain";
 	if (o->state == BATON_NEGOTIATED && o->step == BATON_STEP_NONE && !m->features)
 		return "negotiated, but the function does not know the features";
 	if (granting && !m->features)
@@ -244,7 +245,7 @@ static inline bool same_owner(const struct baton_owner *a, const struct baton_ow
 {
 	return a->state == b->state && a->consumer == b->consumer && a->owner == b->owner &&
 	       a->step == b->step && a->user_allowed == b->user_allowed &&
-	       a->answered == b->answered && a->emptied == b->emptied && a->final == b->final;
+	       a->answered == b->answered && a->emptied == b->emptied && a->goal == b->goal;
 }
 
 /* One event, whether or not it is allowed. NULL, or what is wrong with the answer. */

@@ -8,6 +8,7 @@
 #define VERSION_1 BIT(32)
 #define ACCESS_PLATFORM BIT(33)
 #define PACKED BIT(34)
+#define IN_ORDER BIT(35)
 #define ORDER_PLATFORM BIT(36)
 #define SR_IOV BIT(37)
 #define NOTIFICATION_DATA BIT(38)
@@ -19,7 +20,7 @@
 static void offers(void)
 {
 	/* Whatever else there may be between the device's bits, somebody would have to do it. */
-	u64 carried = BIT(28) | EVENT_IDX | VERSION_1 | ACCESS_PLATFORM | PACKED | BIT(35) |
+	u64 carried = BIT(28) | EVENT_IDX | VERSION_1 | ACCESS_PLATFORM | PACKED | IN_ORDER |
 		      ORDER_PLATFORM | NOTIFICATION_DATA;
 	u64 not_carried = (BIT(50) - 1) & ~(BIT(24) - 1) & ~carried;
 
@@ -31,6 +32,8 @@ static void offers(void)
 		CONTEXT("%s", baton_owner_party_name(party));
 		CHECK_EQ(offer & not_carried, 0);
 		CHECK_EQ(!(offer & NOTIFICATION_DATA), party == BATON_USER);
+		/* In order, after a reset, is not where a user goes on. */
+		CHECK_EQ(!(offer & IN_ORDER), party == BATON_USER);
 		/* The device's own bits pass: 0 to 23, and 50 and above. */
 		CHECK_EQ(offer & (BIT(24) - 1), BIT(24) - 1);
 		CHECK_EQ(offer >> 50, ~0ull >> 50);

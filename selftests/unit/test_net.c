@@ -37,6 +37,7 @@ static struct baton_net net(u64 features, u32 may)
 				   .fixed = true,
 				   .pairs = 2,
 				   .hw_pairs = 4,
+				   .shows_pairs = true,
 				   .features = features,
 				   .may = may };
 }
@@ -394,7 +395,9 @@ static void config(void)
 
 	n.mtu = 1500;
 	bare.has_mac = false;
-	bare.pairs = bare.hw_pairs;
+	bare.shows_pairs = false;
+	/* The hardware says 4, and has queues for 2. */
+	n.hw_pairs = n.pairs;
 	for (unsigned int offset = 0; offset < sizeof(plain); offset++)
 		for (unsigned int len = 0; len <= sizeof(plain) - offset; len++) {
 			CONTEXT("%u bytes at %u", len, offset);
@@ -412,6 +415,30 @@ static void config(void)
 	baton_net_config(&n, ~0u, buf, 1);
 	baton_net_config(&n, ~0u - 3, buf, sizeof(buf));
 	CHECK(!memcmp(buf, plain, sizeof(buf)));
+}
+
+/* Whoever is shown a table as long as this has to be able to send one. */
+static void rss_table_fits(void)
+{
+	struct baton_net n = net(RSS, 0);
+	u8 space[24] = { [18] = 0x00, [19] = 0x10 }; /* 4096 */
+	static u8 cmd[BATON_COMMAND_MAX];
+	size_t len = 2 + 8 + 2 * BATON_NET_RSS_MAX + 3 + 255, reply;
+
+	baton_net_config(&n, 0, space, sizeof(space));
+	CHECK_EQ(space[18] | space[19] << 8, 4096);
+	n.rss_table = BATON_NET_RSS_MAX;
+	baton_net_config(&n, 0, space, sizeof(space));
+	CHECK_EQ(space[18] | space[19] << 8, BATON_NET_RSS_MAX);
+
+	CHECK(len <= sizeof(cmd));
+	cmd[0] = 4;
+	cmd[1] = 1;
+	cmd[6] = (BATON_NET_RSS_MAX - 1) & 0xff;
+	cmd[7] = (BATON_NET_RSS_MAX - 1) >> 8;
+	cmd[2 + 8 + 2 * BATON_NET_RSS_MAX] = 2;
+	cmd[2 + 8 + 2 * BATON_NET_RSS_MAX + 2] = 255;
+	CHECK_EQ(baton_net_command(&n, cmd, &len, &reply), BATON_COMMAND_FORWARD);
 }
 
 static void control_queues(void)
@@ -482,6 +509,7 @@ static const struct test_case cases[] = {
 	{ "the address that it has", the_address_it_has },
 	{ "what the hardware is told first", restores },
 	{ "configuration space, every part of it", config },
+	{ "an RSS table that is shown can be sent", rss_table_fits },
 	{ "which queue is the control queue", control_queues },
 	{ "what is negotiated with the hardware", features },
 	{ "what is usually offered", usual },

@@ -92,6 +92,10 @@ static struct baton_owner in_state(enum baton_state state)
 		happen_granted(&o);
 		happen(&o, BATON_EV_LOSE);
 		break;
+	case BATON_SUSPENDED:
+		happen_granted(&o);
+		happen(&o, BATON_EV_SUSPEND);
+		break;
 	default:
 		break;
 	}
@@ -132,23 +136,24 @@ static void starts_out_untrusted(void)
 /*
  * What every event does in every state, a user being bound (the kernel where it owns, nobody where
  * it was just probed). One letter an event: bind kernel, bind user, unbind, negotiate, grant,
- * drain, lose, recover, shutdown; b -EBUSY, i -EIO, n -ENODEV, k allowed with nothing to do, N G D
- * L start a sequence.
+ * drain, lose, recover, shutdown, suspend; b -EBUSY, i -EIO, n -ENODEV, k allowed with nothing to
+ * do, N G D L start a sequence.
  */
 static void every_event_in_every_state(void)
 {
 	/* clang-format off */
 	static const char *const expected[BATON_NR_STATES] = {
-		[BATON_PROBED]		= "iiiiiikDk",
-		[BATON_BLOCKED]		= "bbkNbDkbD",
-		[BATON_NEGOTIATED]	= "bbbbGDkbD",
-		[BATON_GRANTING]	= "bbbbbbbbb",
-		[BATON_KERNEL_OWNS]	= "bbbbbDLbD",
-		[BATON_USER_OWNS]	= "bbbbbDLbD",
-		[BATON_LOST]		= "bbbbbDkbD",
-		[BATON_DRAINING]	= "bbbbbbbbb",
-		[BATON_BROKEN]		= "bbkiiikDk",
-		[BATON_DEAD]		= "nnknnnknk",
+		[BATON_PROBED]		= "iiiiiikDki",
+		[BATON_BLOCKED]		= "bbkNbDkbDb",
+		[BATON_NEGOTIATED]	= "bbbbGDkbDb",
+		[BATON_GRANTING]	= "bbbbbbbbbb",
+		[BATON_KERNEL_OWNS]	= "bbbbbDLbDb",
+		[BATON_USER_OWNS]	= "bbbbbDLbDD",
+		[BATON_LOST]		= "bbbbbDkbDb",
+		[BATON_SUSPENDED]	= "bbbNbkkbDk",
+		[BATON_DRAINING]	= "bbbbbbbbbb",
+		[BATON_BROKEN]		= "bbkiiikDki",
+		[BATON_DEAD]		= "nnknnnknkn",
 	};
 	/* clang-format on */
 
@@ -287,7 +292,8 @@ static void shutdown_is_the_end(void)
 		{ BATON_PROBED, "" },	     { BATON_BLOCKED, DRAIN },
 		{ BATON_NEGOTIATED, DRAIN }, { BATON_KERNEL_OWNS, DRAIN },
 		{ BATON_USER_OWNS, DRAIN },  { BATON_LOST, DRAIN },
-		{ BATON_BROKEN, "" },	     { BATON_DEAD, "" },
+		{ BATON_SUSPENDED, DRAIN },  { BATON_BROKEN, "" },
+		{ BATON_DEAD, "" },
 	};
 
 	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(table); i++) {
@@ -358,18 +364,24 @@ static void each_drain_step_fails(void)
 		{ ~0u, DRAIN "flr ", BATON_BROKEN },
 	};
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(table); i++) {
 		struct baton_owner o = in_state(BATON_USER_OWNS);
+		bool suspend = i % 2;
+		enum baton_state state = table[i / 2].state;
 
-		CONTEXT("failing 0x%x", table[i].failing);
-		CHECK_EQ(happen_failing(&o, BATON_EV_DRAIN, table[i].failing), 0);
-		CHECK(!strcmp(journal, table[i].journal));
-		CHECK_EQ(o.state, table[i].state);
+		CONTEXT("failing 0x%x, %s", table[i / 2].failing, suspend ? "suspend" : "drain");
+		CHECK_EQ(happen_failing(&o, suspend ? BATON_EV_SUSPEND : BATON_EV_DRAIN,
+					table[i / 2].failing),
+			 0);
+		CHECK(!strcmp(journal, table[i / 2].journal));
+		CHECK_EQ(o.state, suspend && state == BATON_BLOCKED ? BATON_SUSPENDED : state);
 		CHECK_EQ(o.owner, BATON_NONE);
 		if (o.state == BATON_BROKEN) {
 			CHECK_EQ(happen(&o, BATON_EV_NEGOTIATE), -EIO);
 			CHECK_EQ(happen(&o, BATON_EV_GRANT), -EIO);
 			CHECK_EQ(happen(&o, BATON_EV_RECOVER), 0);
+		} else if (suspend) {
+			CHECK_EQ(happen(&o, BATON_EV_DRAIN), 0);
 		}
 		CHECK_EQ(o.state, BATON_BLOCKED);
 	}
@@ -389,6 +401,31 @@ static void lost_and_found(void)
 	CHECK(!strcmp(journal, DRAIN));
 	CHECK_EQ(happen_granted(&o), 0);
 	CHECK_EQ(o.state, BATON_KERNEL_OWNS);
+}
+
+/* Nobody owns it meanwhile, and nobody else can have it. */
+static void suspended_goes_on(void)
+{
+	struct baton_owner o = in_state(BATON_USER_OWNS);
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(happen(&o, BATON_EV_SUSPEND), 0);
+		CHECK(!strcmp(journal, DRAIN));
+		CHECK_EQ(o.state, BATON_SUSPENDED);
+		CHECK_EQ(o.owner, BATON_NONE);
+		CHECK_EQ(o.consumer, BATON_USER);
+		CHECK(baton_owner_may_release(&o));
+		CHECK_EQ(happen(&o, BATON_EV_UNBIND), -EBUSY);
+		CHECK_EQ(happen(&o, BATON_EV_GRANT), -EBUSY);
+		CHECK_EQ(happen_granted(&o), 0);
+		CHECK(!strcmp(journal, GRANT));
+		CHECK_EQ(o.state, BATON_USER_OWNS);
+	}
+	CHECK_EQ(happen(&o, BATON_EV_SUSPEND), 0);
+	CHECK_EQ(happen(&o, BATON_EV_DRAIN), 0);
+	CHECK(!strcmp(journal, ""));
+	CHECK_EQ(o.state, BATON_BLOCKED);
+	CHECK_EQ(happen(&o, BATON_EV_UNBIND), 0);
 }
 
 static void nonsense_changes_nothing(void)
@@ -628,6 +665,7 @@ static const struct test_case cases[] = {
 	{ "negotiation fails", negotiation_fails },
 	{ "each step of a drain fails", each_drain_step_fails },
 	{ "lost to a foreign reset, and found again", lost_and_found },
+	{ "suspended by a user, who goes on, or does not", suspended_goes_on },
 	{ "lost before anybody owned it", lost_while_negotiated },
 	{ "a shutdown is the end", shutdown_is_the_end },
 	{ "what goes together, and what does not", what_goes_together },

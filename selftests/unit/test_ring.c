@@ -75,15 +75,30 @@ static void write_table(u64 table, const struct desc *d, int nr)
 	}
 }
 
+/* Memory that has gone bad, as far as the CPU notices. */
+static const char *bad;
+
+static unsigned long copy(void *to, const void *from, size_t len)
+{
+	if (bad >= (const char *)from && bad < (const char *)from + len)
+		return len;
+	memcpy(to, from, len);
+	return 0;
+}
+
 static struct baton_ring fresh(void)
 {
+	bad = NULL;
 	for (size_t i = 0; i < sizeof(memory); i++)
 		memory[i] = i >= DATA - BASE ? i * 7 : 0;
 	memset(top, 0x11, sizeof(top));
 	no_used = false;
-	return (struct baton_ring){
-		.desc = DESC, .avail = AVAIL, .used = USED, .size = SIZE, .window = window
-	};
+	return (struct baton_ring){ .desc = DESC,
+				    .avail = AVAIL,
+				    .used = USED,
+				    .size = SIZE,
+				    .window = window,
+				    .read = copy };
 }
 
 /* Announce the chain that begins with descriptor @head. */
@@ -274,6 +289,27 @@ static void every_index(void)
 	}
 }
 
+/* A request, or its descriptor, in memory that has gone bad: an answer for the owner. */
+static void bad_memory(void)
+{
+	const struct desc d[] = { { DATA, 3, NEXT, 1 }, { DATA + 64, 8, WRITE } };
+	struct baton_chain c;
+	u8 buf[BUF];
+
+	for (int where = 0; where < 2; where++) {
+		struct baton_ring r = fresh();
+
+		CONTEXT("%s", where ? "the descriptor" : "the request");
+		write_table(DESC, d, 2);
+		offer(0, 0);
+		bad = (const char *)at(where ? DESC + 5 : DATA + 2);
+		CHECK_EQ(baton_ring_get(&r, &c, buf, sizeof(buf)), -EINVAL);
+		CHECK_EQ(c.nr_reply, where ? 0 : 1);
+		CHECK_EQ(baton_ring_put(&r, &c, "\1", 1), 0);
+		CHECK_EQ(get(USED + 2, 2), 1);
+	}
+}
+
 static void answers(void)
 {
 	static const struct {
@@ -355,6 +391,7 @@ static const struct test_case cases[] = {
 	{ "every kind of chain", every_chain },
 	{ "what is copied", content },
 	{ "every kind of index, and rings that are not there", every_index },
+	{ "memory that has gone bad", bad_memory },
 	{ "answers", answers },
 	{ "more requests than an index can count", many },
 	{ "notifications are asked for", rearms },

@@ -46,7 +46,7 @@ def check_refusals(dev, size):
             dev.set_config(offset, bytes(length))
 
 
-ktap_start(2 * len(SPACES) + 6)
+ktap_start(2 * len(SPACES) + 7)
 nodes = {}
 for name, (wanted, present) in SPACES.items():
     sh(f"bind_baton {name}; vdpa_add {name} {name}")
@@ -73,6 +73,28 @@ with case("a change of configuration is told, and seen"):
             os.eventfd_read(call)
             assert dev.get_config(6, 2) == link
         os.close(call)
+
+def told_at_start(dev, change=None):
+    """Is a driver told of what changes after it has read it, and before there are interrupts?"""
+    call = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    dev.set_config_call(call)
+    dev.get_config(6, 2)
+    if change:
+        sh(f"qmp hmp 'set_link net0 {change}'")
+    Net(dev, features=1 << 16)
+    try:
+        return bool(select.select([call], [], [], 0)[0])
+    finally:
+        os.close(call)
+
+
+with case("a change just before DRIVER_OK is told, and nothing where there was none"):
+    with Device(nodes["net0"]) as dev:
+        told_at_start(dev)      # of what came before
+    for word in None, "off", "on", None:
+        with Device(nodes["net0"]) as dev:
+            told = told_at_start(dev, word)
+            assert told == bool(word), f"link {word}: {told}"
 
 with case("so it is of a device that does not run, and tells nothing"):
     with Device(nodes["net0"]) as dev:

@@ -360,7 +360,30 @@ def no_answer_from_hardware():
     works()
 
 
-ktap_start(16 + len(ANSWERED) + len(FATAL))
+def endless():
+    """More commands than anybody gives: the kernel's thread that refuses them pauses in between, or
+    one processor would be a user's for ever, and charged to nobody."""
+    commands = 128              # as many as fit
+    with Device(NODE) as dev:
+        owner = Owner(dev)
+        owner.queue = SplitQueue(dev, QUEUE, 2 * commands, owner.control)
+        owner.run()
+        owner.control.bytes[owner.out:owner.out + 2] = bytes([99, 0])
+        for _ in range(commands):
+            owner.queue.post([(here(owner), 2, READ), (here(owner, owner.ack), 1, WRITE)])
+        with Trace("workqueue:workqueue_execute_start", "workqueue:workqueue_execute_end") as trace:
+            owner.queue.kick()
+            wait_for(owner.served)
+    times = {kind: [float(at) for at in re.findall(
+        rf"([\d.]+): workqueue_execute_{kind}: .*function ctrl_serve", trace.text)]
+        for kind in ("start", "end")}
+    pauses = [start - end for end, start in zip(times["end"], times["start"][1:])]
+    assert len(pauses) >= commands / 64 - 1, times
+    assert min(pauses) > 0.0008, pauses     # a tick, at least
+    works()
+
+
+ktap_start(17 + len(ANSWERED) + len(FATAL))
 sh("bind_baton net0; vdpa_add v0 net0")
 NODE = user_node("v0")
 # The kernel limits the rate of these.
@@ -419,6 +442,8 @@ with case("a ring that makes no sense, and the next owner: nowhere"):
     nowhere()
 with case("random rings, and the next owner"):
     random_rings()
+with case("commands without end leave the processor to others"):
+    endless()
 with case("a hardware that does not answer, and the next owner"):
     no_answer_from_hardware()
 ktap_finish()

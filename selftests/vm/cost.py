@@ -16,7 +16,6 @@
 # not on kasan: its instructions are not the ones that count
 # not on lockdep: its instructions are not the ones that count
 # not on kcsan: its instructions are not the ones that count
-# not on 7.3: cost.json has no figures of it
 import json
 import platform
 import sys

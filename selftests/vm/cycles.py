@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 # C3, reset is a handshake; C8, nothing is inherited; C9, interrupts end with ownership: a function
-# is handed back and forth between the kernel and users 500 times, always under traffic, ended in
+# is handed back and forth between the kernel and users 250 times, always under traffic, ended in
 # every way there is. Nothing is left behind: memory, pinned pages, mappings, interrupts; the IOMMU
 # has recorded no fault, so at no time did the function reach for what was not its owner's any
-# more. (Two kernels make 1000 times. BATON_CYCLES asks for another number.)
+# more. (Two kernels make 500 times. BATON_CYCLES asks for another number.)
 #
 #   net0 --- baton_pci --- v0 --- virtio_vdpa --- packets, then vhost_vdpa --- packets, and so on
 #
@@ -21,7 +21,7 @@ from leftovers import grown, msi_interrupts, objects, pages
 from lib import *
 from vhost_vdpa import *
 
-CYCLES = int(os.environ.get("BATON_CYCLES", 500))
+CYCLES = int(os.environ.get("BATON_CYCLES", 250))
 # Bytes for each cycle that do not count, and what the kernel moves between its caches anyway.
 LIMIT, NOISE = 110, 96 << 10
 BUS = pathlib.Path("/sys/bus/vdpa")

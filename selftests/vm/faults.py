@@ -41,7 +41,7 @@ LINES = (
     "configuration read may be torn",
     "DRIVER_OK refused: no interrupt vectors",
     "DRIVER_OK refused: cannot set up interrupt vector",
-    "the device did not enable queue 0: -EBUSY",
+    r"the device did not enable queue 0( after DRIVER_OK)?: -EBUSY",
     r"the device refused features \S+ status",
     r"DRIVER_OK refused by the device",
     "DRIVER_OK refused: the hardware did not take what was provisioned",
@@ -50,6 +50,8 @@ LINES = (
     "probe with driver baton_pci failed with error -5",
     # The kernel's drivers, who cannot do without.
     "FEATURES_OK refused: the function is broken and has to be reset first",
+    r"the device did not enable queue \d after DRIVER_OK: -EIO",
+    r"refused to map 0x|baton_report_refusal: \d+ callbacks suppressed",
     # What the kernel's driver says of it; which of it, is a matter of time.
     r"net eth\d+: Failed to (.*mode|set MAC filter table|kill VLAN ID 0)|"
     "Failed to add sgs for command vq|Unexpected TXQ .0. queue failure",
@@ -64,7 +66,8 @@ def fault(**values):
 def well():
     """No faults; and no trace of the last ones."""
     fault(reset_ms=0, stubborn=0, flr_errno=0, ones=0, absent=0, status_clear=0, unsettled=0,
-          vectors_errno=0, no_config_vector=0, no_queue_vector=0, spurious=0, queue=FOR_EVER,
+          vectors_errno=0, no_config_vector=0, no_queue_vector=0, no_late_queue=0, spurious=0,
+          queue=FOR_EVER,
           deaf=0, jump=0)
     if (VDPA / "v0").exists() and vdpa_read("v0", "state") == "broken":
         flr("net0")
@@ -202,6 +205,21 @@ def resets():
         with fails_with(errno.EIO):
             Device(NODE)
         assert stands() == HURT, stands()
+    with plays("a user who is refused in a loop hides none of that", 8, LINES[1], LINES[3], LINES[4]):
+        fault(reset_ms=FOR_EVER, flr_errno=errno.ENOTTY)
+        with Device(NODE) as dev:
+            dev.start()
+            dev.negotiate(USUAL)
+            mem = Memory(PAGE)
+            for _ in range(40):
+                with fails_with(errno.EFAULT, errno.EINVAL):
+                    dev.map(0xfee00000, PAGE, mem.address)
+        assert stands() == HURT, stands()
+        assert vdpa_read("v0", "last_fault").startswith("broken: flr failed"), \
+            vdpa_read("v0", "last_fault")
+        with fails_with(errno.EIO):
+            Device(NODE)
+        assert vdpa_read("v0", "last_fault").startswith("broken: flr failed")
     with plays("a reset from sysfs mends that", 8, "no longer broken"):
         fault(reset_ms=FOR_EVER, flr_errno=errno.ENOTTY)
         user_leaves(HURT)
@@ -221,8 +239,10 @@ def resets():
 def all_ones():
     with plays("all ones while a user has it", 12, LINES[1], LINES[5]):
         net = session()
+        before = net.dev.get_config(6, 2)
         fault(ones=1)
-        assert net.dev.get_config(6, 2) == b"\xff\xff"
+        # Read at DRIVER_OK, and no interrupt has said since that it changed.
+        assert net.dev.get_config(6, 2) == before != b"\xff\xff"
         net.tx.kick()
         assert net.dev.get_status() == DRIVER_OK, hex(net.dev.get_status())
         net.dev.close()
@@ -298,6 +318,49 @@ def vectors():
         assert raised >= 10 * 3 * 4, f"only {raised}"
 
 
+def late_queues():
+    """Queues that are made ready after DRIVER_OK, as QEMU does where there is a control queue."""
+    with plays("a queue that is enabled late works, and the user is told that it may", 6):
+        with Device(NODE) as dev:
+            assert dev.get_backend_features() & ENABLE_AFTER_DRIVER_OK
+            dev.set_owner()
+            dev.set_backend_features(dev.get_backend_features() & (ENABLE_AFTER_DRIVER_OK | 0xe))
+            mem = Memory(1 << 20).map(dev, 0x100000)
+            dev.negotiate(USUAL)
+            rx = SplitQueue(dev, 0, 64, mem)
+            dev.run()
+            rx.post([(mem.iova + mem.alloc(2048), 2048, WRITE)])
+            rx.kick()
+            rx.enable()
+            rx.wait()
+    for policy in "auto", "always":
+        not_enabled_late(policy)
+    refused("DRIVER_OK of a user whose queues had to wait (C13)", LINES[18], no_late_queue=1)
+
+
+def not_enabled_late(policy):
+    """Nor at the second time."""
+    with plays(f"a queue that is not enabled late (relay: {policy}): the user is told to reset", 6, LINES[18]):
+        set_relay("v0", policy)
+        with Device(NODE) as dev:
+            call = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            dev.start()
+            dev.set_config_call(call)
+            mem = Memory(1 << 20).map(dev, 0x100000)
+            dev.negotiate(USUAL)
+            rx = SplitQueue(dev, 0, 64, mem)
+            dev.run()
+            fault(no_late_queue=1)
+            for _ in range(2):
+                rx.enable()
+                assert dev.get_status() == DRIVER_OK | NEEDS_RESET, hex(dev.get_status())
+                os.eventfd_read(call)
+            os.close(call)
+            dev.reset()
+            assert stands() == QUIET, stands()
+        set_relay("v0", "auto")
+
+
 def control():
     """The kernel's driver gives commands. What follows from a failure is its business: it may say
     so, and its netdev is dead until the device is bound again."""
@@ -352,7 +415,7 @@ def probe_and_remove():
 
 def main():
     global bystander
-    ktap_start(33)
+    ktap_start(38)
     ok("without BATON_FAULTS there are none", not FAULTS.exists() and
        not int(pathlib.Path("/proc/sys/kernel/tainted").read_text()) & TAINT_TEST and
        " baton_faults" not in pathlib.Path("/proc/kallsyms").read_text())
@@ -380,6 +443,7 @@ def main():
         all_ones()
         configuration()
         vectors()
+        late_queues()
         control()
         probe_and_remove()
         equal("no faults on record", faults(), 0)

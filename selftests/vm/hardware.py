@@ -9,7 +9,7 @@
 #            blk0 ... blk3 --- baton_pci --- v1 ... v4       (all of selftests/model but peer0)
 #
 # topology: smartnic
-# timeout: 180
+# timeout: 300
 from lib import *
 from model import *
 from vhost_vdpa import *
@@ -94,6 +94,32 @@ def disks():
     with case("packed rings"):
         disk("v2")
         assert int(blk1.state()["features"], 16) & RING_PACKED
+    with case("it refuses packed rings after all: nobody is told of queues that may not show"):
+        # virtio-pci, which has it in between.
+        expect_log("virtio_blk .*: device refuses features")
+        blk1.set(refuse=RING_PACKED)
+        sh("vdpa_del v2; unbind blk1")
+        blk1.mark()
+        sh("bind_baton blk1")
+        asked = [int(line.split()[-2], 16) for line in blk1.log("refused")]
+        assert len(asked) == 1 and asked[0] & RING_PACKED, asked
+        blk1.set(refuse=USUAL)
+        expect_log("refuses its own features")
+        sh("unbind blk1; bind_baton blk1")
+        assert kernel_log_count("refuses its own features") == 1
+        blk1.set(refuse=0)
+    expect_log("says that it has 65535 queues: no more than 4096 are looked at")
+    expect_log("vhost_vdpa v2: probe with driver vhost_vdpa failed with error -22")
+    expect_log(r"consumer vhost_vdpa refused: it has room for \d+ queues, and there are 4096")
+    with case("it claims more queues than anybody could have: none of us allocates for those"):
+        blk1.set(claims=65535)
+        sh("unbind blk1; bind_baton blk1; vdpa_add v2 blk1")
+        disk("v2")
+        sh("vdpa_unbind v2")
+        sh_refused("vdpa_bind v2 vhost_vdpa")
+        assert "it has room for" in vdpa_read("v2", "last_refusal"), vdpa_read("v2", "last_refusal")
+        blk1.set(claims=0)
+        sh("vdpa_del v2")
     with case("no MSI-X: nobody can own it, and the log says why"):
         with Device(user_node("v3")) as dev:
             dev.start()
@@ -113,7 +139,7 @@ def disks():
             blk.exercise()
 
 
-ktap_start(12)
+ktap_start(14)
 expect_log(r"no answer to reset: status \S+ after \d+ ms")
 expect_log("function-level reset failed: -ENOTTY")
 expect_log("broken: flr failed")

@@ -7,6 +7,7 @@
 #
 #   net0, blk0 or plain0 --- baton_pci --- v0 --- vhost_vdpa (refused), virtio_vdpa
 #
+# shares: its VM
 # topology: net-blk@intel-nointremap net-blk@none net-blk@virtio shared-group odd
 # timeout: 120
 import fcntl
@@ -72,7 +73,7 @@ def tainted():
 
 def overridden():
     """The parameter is for missing interrupt remapping and for nothing else."""
-    assert not tainted()
+    # Whoever had this VM before may have asked for it too: so the line counts.
     expect_log("Setting dangerous option allow_unsafe_interrupts - tainting kernel")
     sh("vdpa_del v0; for name in net0 blk0 plain0; do unbind $name || true; done; "
        f"baton_reload allow_unsafe_interrupts=1; bind_baton {NAME}; vdpa_add v0 {NAME}")

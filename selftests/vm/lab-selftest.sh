@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The lab itself: the functions of the topology are there and carry traffic with the kernel's own
 # virtio-pci driver, the IOMMU is the one asked for, the log policy's announcements work.
+# shares: its VM
 # topology: net-blk net-blk@intel-pt net-blk@amd net-blk@virtio net-blk@none
 # timeout: 120
 set -euo pipefail

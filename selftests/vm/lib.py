@@ -186,6 +186,20 @@ def interrupt_count(name):
                for count in line.split()[1:1 + os.cpu_count()])
 
 
+def disk_load(device, *options):
+    """fio on the disk of a vDPA device, with many requests at once; the process."""
+    return subprocess.Popen(
+        ["fio", "--name=load", f"--filename=/dev/{sh(f'vdpa_disk {device}')}", "--bs=4k",
+         "--iodepth=16", "--direct=1", "--ioengine=libaio", "--output=/dev/null", *options],
+        stderr=subprocess.STDOUT)
+
+
+def busy(name, unless=lambda: False):
+    """More interrupts of a function than a moment ago: requests are answered."""
+    before = interrupt_count(name)
+    wait_for(lambda: unless() or interrupt_count(name) > before + 50, 20)
+
+
 def flr(name):
     """Somebody resets the function, through sysfs."""
     pathlib.Path("/sys/bus/pci/devices", function(name), "reset").write_text("1")
@@ -211,6 +225,11 @@ def physical(address, process="self"):
 def vdpa_read(name, attribute):
     """owner, state, last_refusal, last_fault or mapped_bytes of a vDPA device."""
     return (VDPA / name / "baton" / attribute).read_text().strip()
+
+
+def set_relay(name, policy):
+    """Which queues of a vDPA device's next users are relayed: auto, always, never."""
+    (VDPA / name / "baton" / "relay").write_text(policy)
 
 
 def stands(name="net0", device="v0"):

@@ -11,7 +11,6 @@
 # shares: its VM
 # topology: control
 # timeout: 300
-import contextlib
 import json
 import socket
 
@@ -43,16 +42,20 @@ class Container:
         """A netdev moves into it, as container engines do it."""
         sh(f"ip link set {netdev} netns {self.pid}")
 
-    @contextlib.contextmanager
     def network(self):
-        """This process is in its network while the block runs."""
-        with open("/proc/self/ns/net", "rb") as own, \
-             open(f"/proc/{self.pid}/ns/net", "rb") as other:
-            os.setns(other.fileno(), os.CLONE_NEWNET)
-            try:
-                yield
-            finally:
-                os.setns(own.fileno(), os.CLONE_NEWNET)
+        return f"/proc/{self.pid}/ns/net"
+
+
+def raw_socket(network, netdev):
+    """For all that comes and goes there. A socket stays in the network that it was made in."""
+    with open("/proc/self/ns/net", "rb") as own, open(network, "rb") as other:
+        os.setns(other.fileno(), os.CLONE_NEWNET)
+        try:
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            sock.bind((netdev, 3))
+        finally:
+            os.setns(own.fileno(), os.CLONE_NEWNET)
+    return sock
 
 
 def box(command):
@@ -74,15 +77,12 @@ def neighbour():
 def hears(destination, vlan=None):
     """Whether a frame from the peer to this address comes out of the netdev. A broadcast frame goes
     after it: when that is there, the first one is, or will never be."""
-    with contextlib.ExitStack() as stack:
-        with container.network():
-            sock = stack.enter_context(
-                socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
-            sock.bind((dev, 3))
+    with raw_socket(container.network(), dev) as sock:
         sock.settimeout(5 * SLOWER)
         tag = "" if vlan is None else f"8100{vlan:04x}"
         for address, number in (destination, 1), ("ff:ff:ff:ff:ff:ff", 2):
-            send(f"{address}{PEER}{tag if number == 1 else ''}{ETHERTYPE:04x}", number)
+            header = f"{address}{PEER}{tag if number == 1 else ''}{ETHERTYPE:04x}"
+            wire.send(bytes.fromhex(header.replace(":", "")) + bytes([number]) * 46)
         heard = False
         while True:
             frame = sock.recv(2048)
@@ -92,14 +92,6 @@ def hears(destination, vlan=None):
                 if frame[14] == 2:
                     return heard
                 heard = True
-
-
-def send(header, number):
-    """The peer sends a frame."""
-    frame = bytes.fromhex(header.replace(":", "")) + bytes([number]) * 46
-    code = ("import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); "
-            "s.bind((sys.argv[1], 0)); s.send(bytes.fromhex(sys.argv[2]))")
-    sh(f"ip netns exec peer python3 -c '{code}' {peer} {frame.hex()}")
 
 
 def stats(name, queue):
@@ -127,6 +119,7 @@ def policy(word, name="v1"):
 ktap_start(23)
 peer = peer_goes()
 sh(f"ip -n peer address add 10.9.0.1/24 dev {peer}")
+wire = raw_socket("/run/netns/peer", peer)
 container = Container()
 sh("bind_baton net0; bind_baton net1; vdpa_add v0 net0; vdpa_add v1 net1")
 

@@ -15,29 +15,16 @@ STEPS = ["quiesce", "unmaster", "unvector", "block",                            
          "control", "queues"]                                                   # and comes back
 
 
-def busy(unless=lambda: False):
-    """More interrupts than a moment ago: requests are answered."""
-    before = interrupt_count("blk0")
-    wait_for(lambda: unless() or interrupt_count("blk0") > before + 50, 20)
-
-
-def fio(*options):
-    disk = sh("vdpa_disk v0")
-    return subprocess.Popen(
-        ["fio", "--name=load", f"--filename=/dev/{disk}", "--bs=4k", "--iodepth=16", "--direct=1",
-         "--ioengine=libaio", "--output=/dev/null", *options], stderr=subprocess.STDOUT)
-
-
 def under_load():
     """Everything that was written is there, and nothing failed."""
     resets = runs = 0
     while resets < 5:
-        load = fio("--rw=randwrite", "--size=24m", "--verify=crc32c", "--verify_fatal=1")
+        load = disk_load("v0", "--rw=randwrite", "--size=24m", "--verify=crc32c", "--verify_fatal=1")
         while resets < 5 and load.poll() is None:
             flr("blk0")
             assert stands("blk0") == ("kernel", "kernel", True), stands("blk0")
             resets += 1
-            busy(lambda: load.poll() is not None)
+            busy("blk0", lambda: load.poll() is not None)
         assert load.wait() == 0, f"fio: exit status {load.returncode}"
         runs += 1
     note(f"{resets} resets during {runs} runs of fio")
@@ -51,10 +38,10 @@ def order():
 
 
 def unbound_under_load():
-    load = fio("--rw=randread", "--time_based", "--runtime=60")
-    busy()
+    load = disk_load("v0", "--rw=randread", "--time_based", "--runtime=60")
+    busy("blk0")
     flr("blk0")
-    busy()
+    busy("blk0")
     started = time.monotonic()
     sh("vdpa_unbind v0")
     note(f"unbound after {time.monotonic() - started:.1f} s")

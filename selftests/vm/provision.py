@@ -113,8 +113,8 @@ with case("max_vqp beyond what there is: EOPNOTSUPP"):
 with case("mtu of a function that has none: EOPNOTSUPP"):
     refused("vdpa_add v1 net1 mtu 1500", "Operation not supported",
             "mtu 1500 refused: this function does not offer MTU")
-with case("mtu beyond the hardware's: EINVAL"):
-    refused("vdpa_add v1 net0 mtu 4001", "Invalid argument",
+with case("mtu beyond the hardware's: EOPNOTSUPP, since another function could have it"):
+    refused("vdpa_add v1 net0 mtu 4001", "Operation not supported",
             "mtu 4001 refused: this function does 68 to 4000")
 with case("a group address: EINVAL"):
     refused("vdpa_add v1 net1 mac 01:00:5e:00:00:01", "Invalid argument",

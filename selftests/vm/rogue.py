@@ -45,6 +45,7 @@ PENDING = {
     "C3: it dies under a user, and can be removed":
         "so does this",
 }
+ENOTSUPP = 524                  # the kernel's own; not in errno
 
 net0, blk0 = Model("net0"), Model("blk0")
 
@@ -377,17 +378,19 @@ def moving_doorbell():
         dev.start()
         dev.set_status(ACKNOWLEDGE | DRIVER)
         dev.set_features(USUAL)
-        page = mmap.mmap(dev.fd, PAGE, prot=mmap.PROT_WRITE, offset=CONTROL * PAGE)
-        dev.set_features(USUAL | 1 << 17)
+        page = mmap.mmap(dev.fd, PAGE, prot=mmap.PROT_WRITE, offset=TX * PAGE)
+        # It will be relayed, and has no doorbell then.
+        dev.set_vring_num(TX, 64)
+        dev.set_vring_base(TX, 5)
         word = ctypes.c_uint16.from_buffer(page)
         pid = os.fork()
         if not pid:                     # SIGBUS is an answer too
-            word.value = CONTROL
+            word.value = TX
             os._exit(0)
         status = os.waitpid(pid, 0)[1]
         del word
         page.close()
-        assert os.WIFSIGNALED(status) or net0.log("doorbell of queue 2", wait=2), \
+        assert os.WIFSIGNALED(status) or net0.log("doorbell of queue 1", wait=2), \
             "it is some other page"
 
 
@@ -445,7 +448,19 @@ def death():
     sh("vdpa_del v1; echo 1 >$(fn_dir blk0)/remove")
 
 
-ktap_start(24)
+def physical_doorbells():
+    """Not by default: a physical function may be taken out, and its addresses given to another device."""
+    with Device(user_node("v0")) as dev:
+        try:
+            mmap.mmap(dev.fd, PAGE, prot=mmap.PROT_WRITE, offset=TX * PAGE)
+        except OSError as err:
+            assert err.errno == ENOTSUPP, err
+        else:
+            raise AssertionError("mapped")
+    sh("vdpa_del v0; echo Y >/sys/module/baton_pci/parameters/physical_doorbells; vdpa_add v0 net0")
+
+
+ktap_start(25)
 for line in LINES:
     expect_log(line)
 PEER = peer_goes()
@@ -460,6 +475,8 @@ def anew():
     NODE = user_node("v0")
 
 
+with case("C12: a physical function's doorbells cannot be mapped unless the administrator says so"):
+    physical_doorbells()
 anew()
 net0.mark()
 # Where the hardware's used ring is, in any user's domain.

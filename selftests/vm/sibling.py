@@ -47,7 +47,7 @@ def run_user(dev):
 
 
 def main():
-    ktap_start(12)
+    ktap_start(14)
     expect_log("cannot attach the empty IOMMU domain: -EINVAL")
     expect_log("broken: block failed")
     expect_log("another device has joined IOMMU group")
@@ -85,6 +85,16 @@ def main():
         run_user(dev)
         equal("idle and joined: no user may begin", stands(), ("none", "blocked", False))
         ok("the user is told", dev.get_status() & FAILED)
+    with case("idle and joined, and the user tries another address space: not blocked, so broken"):
+        with Device(node) as dev:
+            dev.start()
+            with fails_with(errno.EINVAL):
+                dev.set_group_asid(0, 1)
+            assert stands() == ("none", "broken", False), stands()
+    blk_goes()
+    flr("net0")
+    equal("alone again, once more", stands(), ("none", "blocked", False))
+    blk_comes()
     with case("removed with a sibling: nothing that is in use is freed"):
         sh("vdpa_del v0")
         (PCI / "devices" / NET / "driver/unbind").write_text(NET)

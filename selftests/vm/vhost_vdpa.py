@@ -46,6 +46,9 @@ ACCESS_PLATFORM = 1 << 33
 RING_PACKED = 1 << 34
 USUAL = VERSION_1 | ACCESS_PLATFORM
 
+# Of the backend
+ENABLE_AFTER_DRIVER_OK = 1 << 6
+
 # Permissions of a mapping
 RO, WO, RW = 1, 2, 3
 
@@ -219,12 +222,16 @@ class Queue:
         self.call_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         dev.eventfds += [self.kick_fd, self.call_fd]
         self.calls = 0          # interrupts that came
-        dev.set_vring_num(index, size)
-        dev.set_vring_base(index, base)
-        dev.set_vring_addr(index, mem.iova + self.desc, mem.iova + self.driver,
-                           mem.iova + self.device)
-        dev.set_vring_kick(index, self.kick_fd)
-        dev.set_vring_call(index, self.call_fd)
+        self.describe(base)
+
+    def describe(self, base):
+        """Tell the device all there is to know of it; again after a reset."""
+        self.dev.set_vring_num(self.index, self.size)
+        self.dev.set_vring_base(self.index, base)
+        self.dev.set_vring_addr(self.index, self.mem.iova + self.desc,
+                                self.mem.iova + self.driver, self.mem.iova + self.device)
+        self.dev.set_vring_kick(self.index, self.kick_fd)
+        self.dev.set_vring_call(self.index, self.call_fd)
 
     def enable(self):
         self.dev.set_vring_enable(self.index)
@@ -255,13 +262,14 @@ class Queue:
 
 
 class SplitQueue(Queue):
-    """virtio 1.2, 2.7."""
+    """virtio 1.2, 2.7. With a base, both rings stand there already."""
 
-    def __init__(self, dev, index, size, mem):
-        super().__init__(dev, index, size, mem, 16 * size, 6 + 2 * size, 6 + 8 * size, 0)
+    def __init__(self, dev, index, size, mem, base=0):
+        super().__init__(dev, index, size, mem, 16 * size, 6 + 2 * size, 6 + 8 * size, base)
         self.free = list(range(size))
         self.chains = {}
-        self.avail_idx = self.used_idx = 0
+        self.avail_idx = self.used_idx = base
+        mem.u16[(self.driver + 2) // 2] = mem.u16[(self.device + 2) // 2] = base
 
     def post(self, buffers):
         """Make a chain of (IOVA, length, WRITE or READ) available; return its head."""
@@ -277,8 +285,12 @@ class SplitQueue(Queue):
         self.mem.u16[(self.driver + 2) // 2] = self.avail_idx
         return chain[0]
 
+    def used_index(self):
+        """As the device has it: where a device after it goes on."""
+        return self.mem.u16[(self.device + 2) // 2]
+
     def used(self):
-        if self.mem.u16[(self.device + 2) // 2] == self.used_idx:
+        if self.used_index() == self.used_idx:
             return None
         at = (self.device + 4) // 4 + 2 * (self.used_idx % self.size)
         head, length = self.mem.u32[at], self.mem.u32[at + 1]
@@ -334,19 +346,33 @@ class PackedQueue(Queue):
         return buffer_id, length
 
 
-def setup(dev, queues, size=64, features=0, iova=0x100000, memory=1 << 20):
+def setup(dev, queues, size=64, features=0, iova=0x100000, memory=1 << 20, base=0):
     """From a device that was just opened to one that runs with that many queues; return its mapped
-    memory and the queues. Features are added to those that always have to be taken."""
+    memory and the queues. Features are added to those that always have to be taken. Split queues can
+    begin at another base than 0."""
     dev.start()
     mem = Memory(memory).map(dev, iova)
     dev.negotiate(USUAL | features)
     kind = PackedQueue if features & RING_PACKED else SplitQueue
-    rings = [kind(dev, index, min(size, dev.get_vring_size(index)), mem)
+    at = {"base": base} if base else {}
+    rings = [kind(dev, index, min(size, dev.get_vring_size(index)), mem, **at)
              for index in range(queues)]
     for ring in rings:
         ring.enable()
     dev.run()
     return mem, rings
+
+
+def stop_and_go_on(dev, rings):
+    """As QEMU does: reset, and the same split rings again from where the used ring stands."""
+    dev.reset()
+    dev.negotiate(dev.features)
+    for ring in rings:
+        ring.describe(ring.used_index())
+        ring.enable()
+    dev.run()
+    for ring in rings:
+        ring.kick()
 
 
 class Net:

@@ -205,9 +205,9 @@ def plain(fn):
     return fn
 
 
-def root_port(number):
+def root_port(number, more=""):
     return ["-device", f"pcie-root-port,id=rp{number},bus=pcie.0,addr={0x08 + number:#x},"
-                       f"chassis={number + 1},slot={number + 1}"]
+                       f"chassis={number + 1},slot={number + 1}{more}"]
 
 
 def root_ports(count):
@@ -231,8 +231,8 @@ TOPOLOGIES = {
         "functions": [blk("blk0")],
     },
     "net-blk": {
-        "doc": "a net and a blk function",
-        "functions": [net("net0"), blk("blk0")],
+        "doc": "a net function with a page for each doorbell, and a blk function",
+        "functions": [net("net0", {"page-per-vq": "on"}), blk("blk0")],
     },
     "two-net": {
         "doc": "two net functions",
@@ -283,9 +283,11 @@ TOPOLOGIES = {
         "qemu": hub_sink(0),
     },
     "vectors": {
-        "doc": "net and blk without MSI-X (net0, blk0), with one vector (net1, blk1), with two",
+        "doc": "net and blk without MSI-X (net0, blk0), with one vector (net1, blk1), with two; blk with "
+               "four queues and one vector less than it wants (blk3)",
         "functions": [fn(f"{fn.__name__}{n}", {"vectors": str(n)})
-                      for n in range(3) for fn in (net, blk)],
+                      for n in range(3) for fn in (net, blk)]
+        + [blk("blk3", {"num-queues": "4", "vectors": "4"})],
     },
     "features": {
         "doc": "net and blk, and a memory device (mem0) that insists on a feature (bit 1)",
@@ -310,8 +312,16 @@ TOPOLOGIES = {
                       net("net0", {"multifunction": "on"}, place={"under": "rp0", "at": "0x0.0x0"})],
     },
     "hotplug": {
-        "doc": "net and blk behind root ports, for hot-unplug and AER",
+        "doc": "net (with a page for each doorbell) and blk behind root ports, for hot-unplug",
         "qemu": root_port(0) + root_port(1),
+        "functions": [net("net0", {"aer": "on", "page-per-vq": "on"},
+                          place={"under": "rp0", "at": "0x0"}),
+                      blk("blk0", {"aer": "on"}, place={"under": "rp1", "at": "0x0"})],
+    },
+    "aer": {
+        # A port that is quicker tells the kernel that its link is back, and QEMU's does not.
+        "doc": "net and blk behind root ports that recover from errors (AER)",
+        "qemu": [arg for n in (0, 1) for arg in root_port(n, ",x-speed=5")],
         "functions": [net("net0", {"aer": "on"}, place={"under": "rp0", "at": "0x0"}),
                       blk("blk0", {"aer": "on"}, place={"under": "rp1", "at": "0x0"})],
     },
@@ -367,7 +377,8 @@ TOPOLOGIES = {
     "model": {
         "doc": "a net function (wired to peer0) and a blk function of our own making, behind root ports",
         "functions": [model_net("net0", netdev="hub:0", place={"under": "rp0", "at": "0x0"}),
-                      model_blk("blk0", place={"under": "rp1", "at": "0x0"}), peer("peer0", "hub:0")],
+                      model_blk("blk0", {"queues": 2}, place={"under": "rp1", "at": "0x0"}),
+                      peer("peer0", "hub:0")],
         "qemu": hub_sink(0) + root_port(0) + root_port(1),
     },
     "smartnic": {
@@ -393,6 +404,15 @@ TOPOLOGIES = {
         "qemu": hub_sink(0),
         "memory": 2048,
         "cpu": "EPYC",
+    },
+    "integrators": {
+        "doc": "three net functions, the first with two queue pairs on a tap, one on QEMU's network, one "
+               "wired to a plain one (peer0); blk, and one of our own making (blk1); rng",
+        "functions": [net("net0", {"mq": "on", "vectors": "8"}, netdev="tap:2"), net("net1"),
+                      net("net2", netdev="hub:0"), blk("blk0"), rng("rng0"), peer("peer0", "hub:0"),
+                      model_blk("blk1")],
+        "qemu": hub_sink(0),
+        "memory": 2048,
     },
     "guest-control": {
         "doc": "net with two queue pairs on a tap (net0), one that is wired to peer0 (net1), with room "

@@ -14,6 +14,9 @@
 #define BIT64(nr) (1ULL << (nr))
 #define NR_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Not all kernels know its name. */
+#define ID_SPI 45
+
 static const struct baton_field net_fields[] = {
 	{ 1, 6, BIT64(5) },			/* mac: MAC */
 	{ 2, 1, BIT64(16) },			/* status: STATUS */
@@ -98,16 +101,26 @@ static const struct baton_field snd_fields[] = {
 static const struct baton_field fs_fields[] = {
 	{ 1, 36, 0 },				/* tag */
 	{ 4, 1, 0 },				/* num_request_queues */
+	{ 4, 1, BIT64(0) },			/* notify_buf_size: NOTIFICATION */
 };
 
 static const struct baton_field pmem_fields[] = {
 	{ 8, 2, 0 },				/* start, size */
 };
 
+static const struct baton_field rpmb_fields[] = {
+	{ 1, 3, 0 },				/* capacity, max_wr_cnt, max_rd_cnt */
+};
+
 static const struct baton_field gpio_fields[] = {
 	{ 2, 1, 0 },				/* ngpio */
 	{ 1, 2, 0 },				/* padding */
 	{ 4, 1, 0 },				/* gpio_names_size */
+};
+
+static const struct baton_field spi_fields[] = {
+	{ 1, 4, 0 },				/* cs_max_number … rx_nbits_supported */
+	{ 4, 7, 0 },				/* bits_per_word_mask … max_cs_inactive_ns */
 };
 
 /* No configuration space at all; without an entry its layout would count as unknown. */
@@ -126,14 +139,17 @@ static const struct baton_class classes[] = {
 	{ VIRTIO_ID_9P, "9p" },
 	{ VIRTIO_ID_GPU, "gpu", NR_OF(gpu_fields), gpu_fields },
 	{ VIRTIO_ID_INPUT, "input", NR_OF(input_fields), input_fields },
-	{ VIRTIO_ID_VSOCK, "vsock", NR_OF(vsock_fields), vsock_fields },
+	/* The driver is told of a new address by an event of the device's (5.10.6.7). */
+	{ VIRTIO_ID_VSOCK, "vsock", NR_OF(vsock_fields), vsock_fields, .polled = true },
 	{ VIRTIO_ID_CRYPTO, "crypto", NR_OF(crypto_fields), crypto_fields },
 	/* The driver is told when it should ask for more, not what became of its requests. */
 	{ VIRTIO_ID_MEM, "mem", NR_OF(mem_fields), mem_fields, .polled = true },
 	{ VIRTIO_ID_SOUND, "sound", NR_OF(snd_fields), snd_fields },
 	{ VIRTIO_ID_FS, "fs", NR_OF(fs_fields), fs_fields },
 	{ VIRTIO_ID_PMEM, "pmem", NR_OF(pmem_fields), pmem_fields },
+	{ VIRTIO_ID_RPMB, "rpmb", NR_OF(rpmb_fields), rpmb_fields },
 	{ VIRTIO_ID_GPIO, "gpio", NR_OF(gpio_fields), gpio_fields },
+	{ ID_SPI, "spi", NR_OF(spi_fields), spi_fields },
 };
 
 /**

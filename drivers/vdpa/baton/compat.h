@@ -9,6 +9,7 @@
 #ifndef BATON_COMPAT_H
 #define BATON_COMPAT_H
 
+#include <linux/irqbypass.h>
 #include <linux/vdpa.h>
 #include <linux/virtio.h>
 
@@ -46,6 +47,20 @@ static inline void baton_compat_set_dma_dev(struct vdpa_device *vdev, struct dev
 	vdev->dma_dev = dev;
 }
 #endif
+
+/*
+ * Older kernels find by the eventfd what is to be unregistered: vhost, which unregisters what it
+ * never registered, would find ours, and ruin the list.
+ */
+static inline int baton_compat_bypass_register(struct irq_bypass_producer *producer,
+					       struct eventfd_ctx *eventfd, int irq)
+{
+#ifdef BATON_HAVE_BYPASS_ARGS
+	return irq_bypass_register_producer(producer, eventfd, irq);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
 
 /* Without suspend, no virtio driver knows how to step aside. */
 #ifdef CONFIG_PM_SLEEP

@@ -8,7 +8,10 @@
  */
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/uio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 
@@ -43,7 +46,7 @@ void baton_consumer_set_config_cb(struct baton_vdpa *bv, const struct vdpa_callb
 bool baton_consumer_refused(const struct baton_vdpa *bv)
 {
 	return READ_ONCE(bv->vdpa.dev.driver) &&
-	       READ_ONCE(bv->b->owner.consumer) == BATON_NONE;
+	       READ_ONCE(READ_ONCE(bv->b)->owner.consumer) == BATON_NONE;
 }
 
 /* Strict is what its users believe the policy to be unless the log says otherwise. */
@@ -90,26 +93,38 @@ static void consumer_goes(struct baton_vdpa *bv)
 
 	if (b->owner.consumer == BATON_NONE)
 		return;
-	if (b->owner.state == BATON_NEGOTIATED || !baton_owner_may_release(&b->owner))
-		baton_handover_event(b, BATON_EV_DRAIN);
-	baton_handover_event(b, BATON_EV_UNBIND);
-	baton_domain_user_uninit(b);
-	b->owner.user_allowed = false;
+	baton_handover_unbind(b);
 	baton_status_forget(bv);
 	bv->user_pid = 0;
 	baton_consumer_set_config_cb(bv, &(struct vdpa_callback) {});
 }
+
+/*
+ * vhost_vdpa allocates all queues of a device at once, some 19 KiB each, and warns of
+ * an allocation that can never succeed.
+ */
+#define VHOST_QUEUE_SIZE	(UIO_MAXIOV * sizeof(struct iovec) + 3 * SZ_1K)
+#define VHOST_MAX_QUEUES	(KMALLOC_MAX_SIZE / VHOST_QUEUE_SIZE)
 
 static void consumer_comes(struct baton_vdpa *bv, const char *driver)
 {
 	struct baton *b = bv->b;
 	int err = -ENODEV;
 
+	/* Between the last consumer and the end nobody comes any more. */
+	if (READ_ONCE(bv->leave.begun))
+		return;
 	if (!strcmp(driver, "virtio_vdpa"))
 		err = baton_handover_event(b, BATON_EV_BIND_KERNEL);
+	else if (!strcmp(driver, "vhost_vdpa") && bv->nr_queues > VHOST_MAX_QUEUES)
+		err = -E2BIG;
 	else if (!strcmp(driver, "vhost_vdpa"))
 		err = baton_handover_event(b, BATON_EV_BIND_USER);
-	if (err)
+	if (err == -E2BIG)
+		baton_report_refusal(b,
+				     "consumer %s refused: it has room for %zu queues, and there are %u; net: add the device with max_vqp",
+				     driver, (size_t)VHOST_MAX_QUEUES, bv->nr_queues);
+	else if (err)
 		baton_report_refusal(b,
 				     "consumer %s refused (%pe): only virtio_vdpa and vhost_vdpa are known",
 				     driver, ERR_PTR(err));
@@ -125,14 +140,14 @@ static int consumer_changes(struct notifier_block *nb, unsigned long action, voi
 	if (dev != &bv->vdpa.dev)
 		return NOTIFY_DONE;
 
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	switch (action) {
 	case BUS_NOTIFY_BIND_DRIVER:
 		consumer_comes(bv, dev->driver->name);
 		break;
 	case BUS_NOTIFY_UNBIND_DRIVER:
 		/* A user may stay a while; virtio_vdpa is gone before we hear of it. */
-		if (bv->b->owner.consumer == BATON_KERNEL)
+		if (b->owner.consumer == BATON_KERNEL)
 			baton_consumer_set_config_cb(bv, &(struct vdpa_callback) {});
 		break;
 	case BUS_NOTIFY_DRIVER_NOT_BOUND:

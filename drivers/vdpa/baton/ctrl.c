@@ -13,6 +13,7 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
@@ -23,9 +24,13 @@
 #include "space.h"
 #include "trace.h"
 
-/* After so many commands in a row, or so long, somebody else gets a turn. */
+/*
+ * After so many commands in a row, or so long, somebody else gets a turn, and the
+ * processor a pause: it is not the owner's that is used here, nor charged to it.
+ */
 #define BUDGET		64
 #define BUDGET_TIME	(HZ / 10)
+#define BUDGET_PAUSE	2
 
 static const char *ctrl_verdict_name(enum baton_command_verdict verdict)
 {
@@ -117,6 +122,15 @@ static size_t ctrl_window(void *ctx, u64 addr, bool write, void **bytes)
 	return PAGE_SIZE - offset_in_page(pa);
 }
 
+/*
+ * The owner's memory may have gone bad. To read that with the CPU as if it were ours
+ * would be the end of the kernel, not of the owner.
+ */
+static unsigned long ctrl_read(void *to, const void *from, size_t len)
+{
+	return copy_mc_to_kernel(to, from, len);
+}
+
 static void ctrl_open_ring(struct baton_vdpa *bv, const struct baton_queue *bq)
 {
 	struct baton_ring *ring = &bv->ctrl.ring;
@@ -129,7 +143,10 @@ static void ctrl_open_ring(struct baton_vdpa *bv, const struct baton_queue *bq)
 		.used = bq->cfg.device,
 		.size = bq->cfg.size,
 		.event_idx = bv->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX),
+		.next_avail = bq->state.split.avail_index,
+		.next_used = bq->state.split.avail_index,
 		.window = ctrl_window,
+		.read = ctrl_read,
 		.ctx = bv,
 	};
 }
@@ -162,15 +179,14 @@ static int ctrl_serve_one(struct baton_vdpa *bv)
 
 static void ctrl_serve(struct work_struct *work)
 {
-	struct baton_vdpa *bv = container_of(work, struct baton_vdpa, ctrl.work);
+	struct baton_vdpa *bv = container_of(work, struct baton_vdpa, ctrl.work.work);
 	unsigned long end = jiffies + BUDGET_TIME;
 	struct baton_ctrl *ctrl = &bv->ctrl;
-	struct baton *b = bv->b;
 	struct baton_queue *bq;
 	unsigned int n;
 	int got = 1;
 
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	/* A lost function still owes its owner an answer: no. */
 	if (!baton_owner_held(&b->owner) || ctrl->index == BATON_NO_CONTROL)
 		return;
@@ -185,7 +201,7 @@ static void ctrl_serve(struct work_struct *work)
 			got = ctrl_serve_one(bv);
 	}
 	if (got > 0)
-		queue_work(baton_wq, work);
+		queue_delayed_work(baton_wq, &ctrl->work, BUDGET_PAUSE);
 	if (got != -EPROTO)
 		return;
 
@@ -203,7 +219,8 @@ static void ctrl_serve(struct work_struct *work)
  */
 void baton_ctrl_kick(struct baton_vdpa *bv)
 {
-	queue_work(baton_wq, &bv->ctrl.work);
+	/* Not before its time, if it has been told to pause. */
+	queue_delayed_work(baton_wq, &bv->ctrl.work, 0);
 }
 
 /**
@@ -248,7 +265,7 @@ int baton_ctrl_init(struct baton_vdpa *bv)
 {
 	struct baton_ctrl *ctrl = &bv->ctrl;
 
-	INIT_WORK(&ctrl->work, ctrl_serve);
+	INIT_DELAYED_WORK(&ctrl->work, ctrl_serve);
 	ctrl->index = BATON_NO_CONTROL;
 	if (!bv->cvq.pages)
 		return 0;
@@ -265,7 +282,7 @@ int baton_ctrl_init(struct baton_vdpa *bv)
  */
 void baton_ctrl_uninit(struct baton_vdpa *bv)
 {
-	cancel_work_sync(&bv->ctrl.work);
+	cancel_delayed_work_sync(&bv->ctrl.work);
 	kfree(bv->ctrl.command);
 	bv->ctrl.command = NULL;
 }

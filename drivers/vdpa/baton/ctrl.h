@@ -36,7 +36,7 @@ struct baton_vdpa;
  */
 struct baton_ctrl {
 	u16 index;
-	struct work_struct work;
+	struct delayed_work work;
 	struct baton_ring ring;
 	u8 *command;
 	u64 received;

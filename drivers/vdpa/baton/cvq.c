@@ -12,6 +12,7 @@
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/virtio_byteorder.h>
@@ -38,6 +39,9 @@
 #define HOLD_TIMES	16
 #define HOLD_MIN_MS	10
 
+/* Hardware that is slow is asked at times whether it is there. */
+#define LOOK_AFTER	(HZ / 10)
+
 struct cvq_ring {
 	struct vring_desc *desc;
 	struct vring_avail *avail;
@@ -53,9 +57,17 @@ static struct cvq_ring cvq_ring(const struct baton_cvq *cvq)
 	};
 }
 
+static bool cvq_hardware_is_gone(struct baton_vdpa *bv)
+{
+	struct baton_function *fn = bv->b->fn;
+
+	return fn->ops->get_status(fn) == 0xff && !fn->ops->present(fn);
+}
+
 /* Wait for the one answer that is due. */
 static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot)
 {
+	unsigned long look = jiffies + LOOK_AFTER;
 	struct baton_cvq *cvq = &bv->cvq;
 	struct vring_used *used = cvq_ring(cvq).used;
 	ktime_t deadline = ktime_add_ms(ktime_get(), READ_ONCE(baton_ctrl_timeout_ms));
@@ -73,6 +85,11 @@ static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot)
 			break;
 		if (late)
 			return -ETIMEDOUT;
+		if (time_after(jiffies, look)) {
+			if (cvq_hardware_is_gone(bv))
+				return -ENODEV;
+			look = jiffies + LOOK_AFTER;
+		}
 		usleep_range(20, 100);
 	}
 	/* virtio 1.2, 2.7.14: the answer is not older than the index. */
@@ -130,8 +147,8 @@ static void cvq_kick(struct baton_vdpa *bv)
  *
  * Context: may sleep, for as long as the module parameter ctrl_timeout_ms says;
  * &baton.lock held.
- * Return: 0; -ETIMEDOUT if there was no answer, -EPROTO if it makes no sense:
- * the hardware cannot be given another command then.
+ * Return: 0; -ETIMEDOUT if there was no answer, -ENODEV if the function is gone,
+ * -EPROTO if the answer makes no sense: the hardware cannot be given another command then.
  */
 int baton_cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply, size_t reply_len)
 {

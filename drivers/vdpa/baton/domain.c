@@ -89,6 +89,23 @@ static int domain_find_space(struct baton_domain *dom, struct device *dev)
 	return err;
 }
 
+/**
+ * baton_domain_widen() - make room for more memory of ours in users' domains
+ * @b: the function; no user has been told yet what can be mapped
+ * @bytes: how much, in whole pages of the IOMMU's
+ *
+ * Context: may sleep; from probe.
+ */
+void baton_domain_widen(struct baton *b, u64 bytes)
+{
+	struct baton_domain *dom = &b->domain;
+
+	if (!dom->isolated)
+		return;
+	dom->window.first -= bytes;
+	dom->reserved[0] = dom->window;
+}
+
 /*
  * Back to the default domain. The whole group: another device may have joined
  * it since (hot-plug), for which iommu_detach_device() would do nothing.

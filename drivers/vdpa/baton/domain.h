@@ -54,6 +54,7 @@ struct baton_domain {
 };
 
 int baton_domain_init(struct baton *b);
+void baton_domain_widen(struct baton *b, u64 bytes);
 void baton_domain_uninit(struct baton *b);
 int baton_domain_attach(struct baton *b, enum baton_party party);
 struct iommu_domain *baton_domain_user_alloc(struct baton *b);

@@ -43,6 +43,7 @@
  * @vectors_errno: there are no interrupt vectors
  * @no_config_vector: the configuration does not take its vector
  * @no_queue_vector: @queue does not take its vector
+ * @no_late_queue: no queue is enabled after DRIVER_OK
  * @spurious: all vectors interrupt whenever the core turns to the function
  * @queue: the queue that the other faults are about
  * @deaf: doorbells of @queue are not heard
@@ -61,6 +62,7 @@ static struct baton_faults {
 	u32 vectors_errno;
 	bool no_config_vector;
 	bool no_queue_vector;
+	bool no_late_queue;
 	bool spurious;
 	u32 queue;
 	bool deaf;
@@ -200,6 +202,9 @@ static int faulty_setup_queue(struct baton_function *fn, u16 idx,
 		faulty->used[idx] = cfg->device;
 	if (faulty_is(faulty, faults.ones || (faults.no_queue_vector && idx == faults.queue)))
 		return -EBUSY;
+	if (faulty_is(faulty, faults.no_late_queue) &&
+	    faulty->real->get_status(fn) & VIRTIO_CONFIG_S_DRIVER_OK)
+		return -EIO;
 	err = faulty->real->setup_queue(fn, idx, cfg);
 	faulty_raise(faulty);
 
@@ -460,6 +465,7 @@ void baton_faults_init(void)
 	debugfs_create_u32("vectors_errno", 0600, faults_dir, &faults.vectors_errno);
 	debugfs_create_bool("no_config_vector", 0600, faults_dir, &faults.no_config_vector);
 	debugfs_create_bool("no_queue_vector", 0600, faults_dir, &faults.no_queue_vector);
+	debugfs_create_bool("no_late_queue", 0600, faults_dir, &faults.no_late_queue);
 	debugfs_create_bool("spurious", 0600, faults_dir, &faults.spurious);
 	debugfs_create_u32("queue", 0600, faults_dir, &faults.queue);
 	debugfs_create_bool("deaf", 0600, faults_dir, &faults.deaf);

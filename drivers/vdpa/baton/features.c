@@ -46,9 +46,13 @@ u64 baton_features_offer(u64 hardware, enum baton_party consumer)
 {
 	u64 offered = hardware & (DEVICE_MASK | CARRIED_MASK);
 
-	/* vhost_vdpa's kicks are eventfd wake-ups: they carry no data. */
+	/*
+	 * vhost_vdpa's kicks are eventfd wake-ups: they carry no data. And a device that goes by
+	 * the order of descriptors would, after a reset, begin with the first one, wherever the
+	 * user's queue is to go on (C14).
+	 */
 	if (consumer == BATON_USER)
-		offered &= ~BIT64(F_NOTIFICATION_DATA);
+		offered &= ~(BIT64(F_NOTIFICATION_DATA) | BIT64(VIRTIO_F_IN_ORDER));
 
 	return offered;
 }

@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 
 #include "core.h"
 #include "faults.h"
@@ -35,6 +36,49 @@ static u8 function_read_generation(void *ctx)
 	return fn->ops->get_generation(fn);
 }
 
+/* What devices may well refuse together with others; no queue depends on them. */
+#define RARE_FEATURES (BIT_ULL(VIRTIO_F_RING_PACKED) | BIT_ULL(VIRTIO_F_IN_ORDER) |	\
+		       BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
+
+/* virtio 1.2, 3.1.1, steps 2 and 3: before its features are read; it has been reset. */
+static void function_notice(struct baton *b)
+{
+	b->fn->ops->set_status(b->fn, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	b->fn->ops->set_status(b->fn, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+}
+
+static bool function_takes(struct baton *b, u64 features)
+{
+	const struct baton_function_ops *ops = b->fn->ops;
+
+	ops->set_features(b->fn, features);
+	ops->set_status(b->fn, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
+			       VIRTIO_CONFIG_S_FEATURES_OK);
+
+	return ops->get_status(b->fn) & VIRTIO_CONFIG_S_FEATURES_OK;
+}
+
+/* All features that somebody could have, or at least those that queues depend on. */
+static int function_negotiate(struct baton *b)
+{
+	u64 features = baton_features_offer(b->hw_features, BATON_NONE);
+	int err;
+
+	if (b->fn->device_id == VIRTIO_ID_NET)
+		features = baton_net_known(features);
+	if (function_takes(b, features))
+		return 0;
+	err = baton_handover_reset(b);
+	if (err)
+		return err;
+	function_notice(b);
+	if (!function_takes(b, features & ~RARE_FEATURES))
+		dev_warn(b->fn->dev, "refuses its own features %#llx taken together, with and without RING_PACKED (34), IN_ORDER (35) and NOTIFICATION_DATA (38); some queues may not show\n",
+			 features);
+
+	return 0;
+}
+
 /*
  * What the function offers and how many queues it has. Some devices show all
  * of their queues only once the features for them are negotiated (QEMU's net:
@@ -44,25 +88,17 @@ static int function_learn(struct baton *b)
 {
 	struct baton_function *fn = b->fn;
 	const struct baton_function_ops *ops = fn->ops;
-	u8 status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
 	int err;
 	u16 i;
 
-	ops->set_status(fn, VIRTIO_CONFIG_S_ACKNOWLEDGE);
-	ops->set_status(fn, status);
+	function_notice(b);
 	b->hw_features = ops->get_features(fn);
 	if (!(b->hw_features & BIT_ULL(VIRTIO_F_VERSION_1))) {
 		dev_err(fn->dev, "offers features %#llx without VERSION_1: legacy devices are not supported\n",
 			b->hw_features);
 		return -EOPNOTSUPP;
 	}
-	ops->set_features(fn, baton_features_offer(b->hw_features, BATON_NONE));
-	ops->set_status(fn, status | VIRTIO_CONFIG_S_FEATURES_OK);
-	if (!(ops->get_status(fn) & VIRTIO_CONFIG_S_FEATURES_OK))
-		dev_warn(fn->dev, "refuses its own features %#llx taken together; some queues may not show\n",
-			 b->hw_features);
-
-	err = ops->find_queues(fn);
+	err = function_negotiate(b) ?: ops->find_queues(fn);
 	if (err)
 		return err;
 	for (i = 0; i < fn->nr_queues; i++)
@@ -71,6 +107,8 @@ static int function_learn(struct baton *b)
 		dev_err(fn->dev, "has no queues\n");
 		return -ENODEV;
 	}
+
+	baton_domain_widen(b, baton_relay_window(b, fn->nr_queues));
 
 	b->config.class = baton_class_find(fn->device_id);
 	b->config.features = b->hw_features;
@@ -102,6 +140,7 @@ struct baton *baton_function_create(struct baton_function *fn)
 	b = kzalloc(sizeof(*b), GFP_KERNEL);
 	if (!b)
 		return ERR_PTR(-ENOMEM);
+	kref_init(&b->ref);
 	b->fn = fn;
 	err = baton_faults_wrap(fn);
 	if (err)
@@ -165,10 +204,40 @@ void baton_function_destroy(struct baton *b)
 	fn->baton = NULL;
 	baton_virtio_unwatch(b);
 	baton_domain_uninit(b);
+	baton_faults_unwrap(fn);
+	baton_function_put(b);
+}
+
+/**
+ * baton_function_get() - a vDPA device is being made of a function
+ * @b: the function
+ *
+ * Return: @b.
+ */
+struct baton *baton_function_get(struct baton *b)
+{
+	kref_get(&b->ref);
+	return b;
+}
+
+static void function_free(struct kref *ref)
+{
+	struct baton *b = container_of(ref, struct baton, ref);
+
 	mutex_destroy(&b->lock);
 	lockdep_unregister_key(&b->lock_key);
-	baton_faults_unwrap(fn);
 	kfree(b);
+}
+
+/**
+ * baton_function_put() - undo baton_function_get()
+ * @b: the function, which may have gone long since
+ *
+ * Context: may sleep.
+ */
+void baton_function_put(struct baton *b)
+{
+	kref_put(&b->ref, function_free);
 }
 
 /**
@@ -190,6 +259,13 @@ void baton_function_shutdown(struct baton_function *fn)
 }
 EXPORT_SYMBOL_GPL(baton_function_shutdown);
 
+static void function_lose(struct baton *b)
+{
+	baton_handover_event(b, BATON_EV_LOSE);
+	if (b->bv && b->bv->status & VIRTIO_CONFIG_S_FEATURES_OK)
+		WRITE_ONCE(b->bv->needs_reset, true);
+}
+
 /**
  * baton_function_reset_prepare() - somebody else is about to reset the function
  * @fn: the function
@@ -205,16 +281,35 @@ EXPORT_SYMBOL_GPL(baton_function_shutdown);
 void __no_context_analysis baton_function_reset_prepare(struct baton_function *fn)
 {
 	struct baton *b = fn->baton;
-	struct baton_vdpa *bv;
 
 	baton_virtio_pause(b);
 	mutex_lock(&b->lock);
-	bv = b->bv;
-	baton_handover_event(b, BATON_EV_LOSE);
-	if (bv && bv->status & VIRTIO_CONFIG_S_FEATURES_OK)
-		bv->needs_reset = true;
+	function_lose(b);
 }
 EXPORT_SYMBOL_GPL(baton_function_reset_prepare);
+
+/* A function that was reset behind its owner's back: the owner has to know. */
+static void function_tell_owner(struct baton *b)
+{
+	struct baton_vdpa *bv = b->bv;
+
+	if (!bv || !bv->needs_reset || !(bv->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		return;
+	dev_warn(b->fn->dev, "was reset under its consumer (owner: %s), which has to reset as well\n",
+		 baton_owner_party_name(b->owner.owner));
+	baton_irq_config(bv);
+}
+
+/* It can be reached again, and knows nothing of before. */
+static void function_return(struct baton *b)
+{
+	baton_shadow_stale(b);
+	if (b->owner.state == BATON_BROKEN && !baton_handover_event(b, BATON_EV_RECOVER)) {
+		dev_info(b->fn->dev, "answers again after a reset: no longer broken\n");
+		baton_report_recovered(b);
+	}
+	function_tell_owner(b);
+}
 
 /**
  * baton_function_reset_done() - somebody else has reset the function
@@ -227,19 +322,47 @@ EXPORT_SYMBOL_GPL(baton_function_reset_prepare);
 void __no_context_analysis baton_function_reset_done(struct baton_function *fn)
 {
 	struct baton *b = fn->baton;
-	struct baton_vdpa *bv = b->bv;
 
-	baton_shadow_stale(b);
-	if (b->owner.state == BATON_BROKEN && !baton_handover_event(b, BATON_EV_RECOVER)) {
-		dev_info(fn->dev, "answers again after a reset: no longer broken\n");
-		baton_report_recovered(b);
-	}
-	if (bv && bv->needs_reset && bv->status & VIRTIO_CONFIG_S_FEATURES_OK) {
-		dev_warn(fn->dev, "was reset under its consumer (owner: %s), which has to reset as well\n",
-			 baton_owner_party_name(b->owner.owner));
-		baton_irq_config(bv);
-	}
+	function_return(b);
 	mutex_unlock(&b->lock);
 	baton_virtio_resume(b);
 }
 EXPORT_SYMBOL_GPL(baton_function_reset_done);
+
+/**
+ * baton_function_error() - the bus cannot reach the function any more
+ * @fn: the function
+ * @for_good: nor will it again
+ *
+ * Whoever owns it loses it. Unless that is for good, the owner is told in
+ * baton_function_recover() only: a reset would find nothing that answers now.
+ *
+ * Context: may sleep. No lock is kept: the bus may give up without another word.
+ */
+void baton_function_error(struct baton_function *fn, bool for_good)
+{
+	struct baton *b = fn->baton;
+
+	guard(mutex)(&b->lock);
+	function_lose(b);
+	if (for_good)
+		function_tell_owner(b);
+}
+EXPORT_SYMBOL_GPL(baton_function_error);
+
+/**
+ * baton_function_recover() - the bus was reset, and reaches the function again
+ * @fn: the function
+ *
+ * Context: may sleep.
+ */
+void baton_function_recover(struct baton_function *fn)
+{
+	struct baton *b = fn->baton;
+
+	guard(mutex)(&b->lock);
+	/* The bus may have been reset for another function's sake, without a word before. */
+	function_lose(b);
+	function_return(b);
+}
+EXPORT_SYMBOL_GPL(baton_function_recover);

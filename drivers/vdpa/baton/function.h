@@ -9,5 +9,7 @@
 
 struct baton *baton_function_create(struct baton_function *fn);
 void baton_function_destroy(struct baton *b);
+struct baton *baton_function_get(struct baton *b);
+void baton_function_put(struct baton *b);
 
 #endif /* BATON_FUNCTION_H */

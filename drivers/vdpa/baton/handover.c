@@ -10,6 +10,7 @@
 #include "core.h"
 #include "handover.h"
 #include "param.h"
+#include "space.h"
 #include "trace.h"
 
 /* Before any features (virtio 1.2, 3.1.1, steps 2 and 3), and with them (step 5). */
@@ -98,7 +99,8 @@ static int step_attach(struct baton *b)
 
 static int step_vectors(struct baton *b)
 {
-	return baton_irq_request(b->bv);
+	/* How an interrupt is handled depends on it. */
+	return baton_relay_decide(b->bv) ?: baton_irq_request(b->bv);
 }
 
 /*
@@ -165,11 +167,27 @@ static int step_unmaster(struct baton *b)
 	return 0;
 }
 
+/* The function has stopped, and what it was asked for can still be found out. */
+static void handover_withdraw(struct baton_vdpa *bv)
+{
+	const char *why;
+	u16 idx;
+
+	why = baton_queue_withdraw(bv, &idx);
+	if (!why)
+		return;
+	baton_report_refusal(bv->b, "queue %u cannot go on later: %s", idx, why);
+	WRITE_ONCE(bv->needs_reset, true);
+}
+
 static int step_unvector(struct baton *b)
 {
 	if (!b->bv)
 		return 0;
 	baton_irq_free(b->bv);
+	if (b->owner.goal == BATON_SUSPENDED)
+		handover_withdraw(b->bv);
+	baton_relay_stop(b->bv);
 	baton_cvq_stop(b->bv);
 	baton_ctrl_stop(b->bv);
 	return 0;
@@ -182,8 +200,12 @@ static int step_block(struct baton *b)
 
 static int step_flr(struct baton *b)
 {
-	int err = b->fn->ops->reset(b->fn);
+	int err;
 
+	/* The PCI core would wait a minute for one that will not come back. */
+	if (!b->fn->ops->present(b->fn))
+		return -ENODEV;
+	err = b->fn->ops->reset(b->fn);
 	if (err)
 		baton_report_fault(b, "function-level reset failed: %pe", ERR_PTR(err));
 	else
@@ -196,6 +218,8 @@ static int step_disable(struct baton *b)
 {
 	step_unmaster(b);
 	baton_queue_mute(b->bv);
+	/* Its registers may be out of reach in a moment: somebody else resets it. */
+	baton_irq_sync(b->bv);
 	baton_virtio_break(b);
 	return 0;
 }
@@ -272,8 +296,31 @@ int baton_handover_event(struct baton *b, enum baton_event event)
 }
 
 /**
- * baton_handover_fail() - the owner cannot go on, and has to reset
- * @bv: the vDPA device; somebody owns the function
+ * baton_handover_show() - choose the address space that a user's function sees
+ * @b: the function; nobody owns it
+ * @asid: which
+ *
+ * Domains are tried on for a moment. If another device has joined the group since, not
+ * even the empty one can be attached again: then the function is not blocked any more,
+ * but broken.
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: as baton_space_show().
+ */
+int baton_handover_show(struct baton *b, unsigned int asid)
+{
+	struct baton_domain *dom = &b->domain;
+	int err = baton_space_show(b, asid);
+
+	if (err && dom->attached != dom->empty)
+		baton_handover_event(b, BATON_EV_DRAIN);
+
+	return err;
+}
+
+/**
+ * baton_handover_fail() - the owner, or who was it, cannot go on and has to reset
+ * @bv: the vDPA device
  * @stop: the function cannot be left running either
  *
  * What is called &baton_vdpa.fail from below.
@@ -291,4 +338,23 @@ void baton_handover_fail(struct baton_vdpa *bv, bool stop)
 		baton_handover_reset(b);
 	WRITE_ONCE(bv->needs_reset, true);
 	baton_irq_config(bv);
+}
+
+/**
+ * baton_handover_unbind() - the consumer goes, or the function leaves it
+ * @b: the function
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_handover_unbind(struct baton *b)
+{
+	enum baton_state state = b->owner.state;
+
+	/* Powerless as it is, these are still the consumer's. */
+	if (state == BATON_NEGOTIATED || state == BATON_SUSPENDED ||
+	    !baton_owner_may_release(&b->owner))
+		baton_handover_event(b, BATON_EV_DRAIN);
+	baton_handover_event(b, BATON_EV_UNBIND);
+	baton_domain_user_uninit(b);
+	b->owner.user_allowed = false;
 }

@@ -14,6 +14,8 @@ struct baton_vdpa;
 
 int baton_handover_event(struct baton *b, enum baton_event event);
 int baton_handover_reset(struct baton *b);
+int baton_handover_show(struct baton *b, unsigned int asid);
+void baton_handover_unbind(struct baton *b);
 void baton_handover_fail(struct baton_vdpa *bv, bool stop);
 
 #endif /* BATON_HANDOVER_H */

@@ -5,10 +5,14 @@
  * What is requested, and for which queue, is recorded here; nothing is ever
  * inferred from what the device says.
  */
+#include <linux/cpumask.h>
 #include <linux/device.h>
 #include <linux/interrupt.h>
+#include <linux/irq.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/virtio_config.h>
+#include <linux/workqueue.h>
 
 #include "core.h"
 #include "irq.h"
@@ -71,6 +75,15 @@ static void irq_config_changed(struct baton_vdpa *bv)
 	baton_irq_config(bv);
 }
 
+/* What a queue's interrupt is for: us first, if we stand in between. */
+static void irq_queue_event(struct baton_queue *bq)
+{
+	/* Pairs with baton_relay_decide(). */
+	if (smp_load_acquire(&bq->relayed) && !baton_relay_interrupt(bq))
+		return;
+	baton_irq_queue(bq);
+}
+
 static irqreturn_t irq_handle_vector(int irq, void *data)
 {
 	struct baton_vector *v = data;
@@ -84,7 +97,7 @@ static irqreturn_t irq_handle_vector(int irq, void *data)
 		bq = &bv->queues[i];
 		/* Pairs with baton_queue_enable(): then the vector is set as well. */
 		if (smp_load_acquire(&bq->enabled) && bq->cfg.vector == v->index)
-			baton_irq_queue(bq);
+			irq_queue_event(bq);
 	}
 
 	return IRQ_HANDLED;
@@ -95,13 +108,14 @@ static irqreturn_t irq_handle_queue(int irq, void *data)
 {
 	struct baton_queue *bq = data;
 
-	baton_irq_queue(bq);
+	irq_queue_event(bq);
 	return IRQ_HANDLED;
 }
 
 /*
  * The kernel's drivers poll the queues that they gave no callback; a user may
- * supply an eventfd at any time.
+ * supply an eventfd at any time: its queues have vectors, which are masked until
+ * then.
  */
 static bool irq_queue_wants_vector(const struct baton_vdpa *bv, const struct baton_queue *bq)
 {
@@ -110,18 +124,29 @@ static bool irq_queue_wants_vector(const struct baton_vdpa *bv, const struct bat
 	return bv->b->owner.owner == BATON_USER ? bq->cfg.size : !!bq->cb.callback;
 }
 
-/* Vector 0 is the configuration's; queues get the others, or share what is there. */
+/*
+ * Vector 0 is the configuration's. Queues get one of the others each, as long as there
+ * are any: who comes too late shares the last one, and nobody else pays for that.
+ */
 static u16 vector_share_of(unsigned int nth, unsigned int nr_vectors)
 {
-	return nr_vectors == 1 ? 0 : 1 + nth % (nr_vectors - 1);
+	return min(1 + nth, nr_vectors - 1);
 }
 
-static void vectors_assign(struct baton_vdpa *bv, unsigned int want)
+static bool vector_is_shared(u16 vector, unsigned int nr_vectors, unsigned int want)
+{
+	return !vector || (nr_vectors < want && vector == nr_vectors - 1);
+}
+
+static void vectors_assign(struct baton_vdpa *bv, struct baton_vector *vectors, unsigned int nr,
+			   unsigned int want)
 {
 	struct baton_queue *bq;
 	unsigned int i, nth = 0;
 
 	guard(mutex)(&bv->affinity_lock);
+	bv->vectors = vectors;
+	bv->nr_vectors = nr;
 	for (i = 0; i < bv->nr_queues; i++) {
 		bq = &bv->queues[i];
 		bq->own_irq = -EINVAL;
@@ -129,7 +154,7 @@ static void vectors_assign(struct baton_vdpa *bv, unsigned int want)
 		if (!irq_queue_wants_vector(bv, bq))
 			continue;
 		bq->cfg.vector = vector_share_of(nth++, bv->nr_vectors);
-		if (bv->nr_vectors == want)
+		if (!vector_is_shared(bq->cfg.vector, bv->nr_vectors, want))
 			bq->own_irq = bv->vectors[bq->cfg.vector].irq;
 	}
 }
@@ -143,6 +168,79 @@ static struct baton_queue *vector_sole_queue(struct baton_vdpa *bv, unsigned int
 			return &bv->queues[i];
 
 	return NULL;
+}
+
+/* Is there anybody to whom a queue's interrupts mean anything? */
+static bool irq_queue_is_heard(struct baton_queue *bq)
+{
+	unsigned long flags;
+	bool heard;
+
+	spin_lock_irqsave(&bq->cb_lock, flags);
+	heard = bq->cb.callback;
+	spin_unlock_irqrestore(&bq->cb_lock, flags);
+
+	/* What the relay has in flight comes back by them. */
+	return heard || READ_ONCE(bq->relayed);
+}
+
+static bool vector_is_heard(struct baton_vdpa *bv, unsigned int vector)
+{
+	unsigned int i;
+
+	for (i = 0; i < bv->nr_queues; i++)
+		if (bv->queues[i].cfg.vector == vector && irq_queue_is_heard(&bv->queues[i]))
+			return true;
+
+	return !vector;
+}
+
+/* With &baton_vdpa.affinity_lock held: then @requested says whether the interrupt is ours. */
+static void vector_listen(struct baton_vdpa *bv, unsigned int vector)
+{
+	struct baton_vector *v = &bv->vectors[vector];
+	bool heard = v->requested && vector_is_heard(bv, vector);
+
+	if (heard == v->heard)
+		return;
+	v->heard = heard;
+	if (heard)
+		enable_irq(v->irq);
+	else
+		disable_irq_nosync(v->irq);
+}
+
+/**
+ * baton_irq_listen() - whoever wants to be told of a queue has come, or gone
+ * @bv: the vDPA device
+ * @bq: the queue
+ *
+ * A user who polls gives no eventfd, and need not pay for interrupts of its queues: they
+ * are masked. The device remembers that there was one (MSI-X has bits for that), so that
+ * who gives an eventfd later has missed nothing.
+ *
+ * Context: may sleep; &baton_vdpa.affinity_lock not held.
+ */
+void baton_irq_listen(struct baton_vdpa *bv, struct baton_queue *bq)
+{
+	guard(mutex)(&bv->affinity_lock);
+	baton_bypass_withdraw(bv, bq);
+	if (bq->cfg.vector >= bv->nr_vectors)
+		return;
+	vector_listen(bv, bq->cfg.vector);
+	if (bv->vectors[bq->cfg.vector].requested)
+		baton_bypass_offer(bv, bq);
+}
+
+static void vectors_listen(struct baton_vdpa *bv)
+{
+	unsigned int i;
+
+	guard(mutex)(&bv->affinity_lock);
+	for (i = 0; i < bv->nr_vectors; i++)
+		vector_listen(bv, i);
+	for (i = 0; i < bv->nr_queues; i++)
+		baton_bypass_offer(bv, &bv->queues[i]);
 }
 
 static int vector_request(struct baton_vdpa *bv, unsigned int i)
@@ -160,23 +258,68 @@ static int vector_request(struct baton_vdpa *bv, unsigned int i)
 	else
 		snprintf(v->name, sizeof(v->name), "baton-%s-shared%u", function, i);
 
+	/* The first one that nobody hears is to be masked, not only noted. */
+	irq_set_status_flags(v->irq, IRQ_DISABLE_UNLAZY);
 	if (bq)
-		err = request_irq(v->irq, irq_handle_queue, 0, v->name, bq);
+		err = request_irq(v->irq, irq_handle_queue, IRQF_NO_AUTOEN, v->name, bq);
 	else
-		err = request_irq(v->irq, irq_handle_vector, 0, v->name, v);
-	if (err || !bq)
+		err = request_irq(v->irq, irq_handle_vector, IRQF_NO_AUTOEN, v->name, v);
+	if (err)
 		return err;
 
 	guard(mutex)(&bv->affinity_lock);
-	if (bq->affinity)
+	v->requested = true;
+	if (bq && bq->affinity)
 		irq_set_affinity(v->irq, bq->affinity);
 
 	return 0;
 }
 
+static long vector_passed(void *unused)
+{
+	return 0;
+}
+
+/*
+ * free_irq() waits for a handler that runs, not for an interrupt that a processor
+ * has accepted and whose handler it is about to enter: that one would find a
+ * descriptor that is nobody's ("unexpected IRQ trap"). The function sends no more,
+ * so whatever is on its way has been handled once that processor has got round to
+ * a thread of ours.
+ */
+static void vectors_settle(const struct baton_vdpa *bv)
+{
+	int last = -1, cpu;
+	unsigned int i;
+
+	for (i = 0; i < bv->nr_vectors; i++) {
+		struct irq_data *data = irq_get_irq_data(bv->vectors[i].irq);
+
+		cpu = data ? cpumask_first(irq_data_get_effective_affinity_mask(data)) : last;
+		/* We are such a thread. */
+		if (cpu == last || cpu >= nr_cpu_ids || cpu == raw_smp_processor_id())
+			continue;
+		/* One that is, or goes, offline has none of ours left: it may run anywhere. */
+		if (cpu_online(cpu))
+			work_on_cpu(cpu, vector_passed, NULL);
+		last = cpu;
+	}
+}
+
 static void vectors_free_irqs(struct baton_vdpa *bv, unsigned int nr)
 {
 	struct baton_queue *bq;
+	unsigned int i;
+
+	/* They are left as they are from here on: see vector_listen(). */
+	mutex_lock(&bv->affinity_lock);
+	for (i = 0; i < bv->nr_queues; i++)
+		baton_bypass_withdraw(bv, &bv->queues[i]);
+	for (i = 0; i < nr; i++) {
+		bv->vectors[i].requested = false;
+		bv->vectors[i].heard = false;
+	}
+	mutex_unlock(&bv->affinity_lock);
 
 	while (nr--) {
 		bq = vector_sole_queue(bv, nr);
@@ -187,18 +330,19 @@ static void vectors_free_irqs(struct baton_vdpa *bv, unsigned int nr)
 static void vectors_free(struct baton_vdpa *bv)
 {
 	struct baton_function *fn = bv->b->fn;
+	struct baton_vector *vectors = bv->vectors;
 	unsigned int i;
 
 	mutex_lock(&bv->affinity_lock);
+	bv->vectors = NULL;
+	bv->nr_vectors = 0;
 	for (i = 0; i < bv->nr_queues; i++) {
 		bv->queues[i].own_irq = -EINVAL;
 		bv->queues[i].cfg.vector = BATON_NO_VECTOR;
 	}
 	mutex_unlock(&bv->affinity_lock);
 	fn->ops->free_vectors(fn);
-	kfree(bv->vectors);
-	bv->vectors = NULL;
-	bv->nr_vectors = 0;
+	kfree(vectors);
 }
 
 /**
@@ -206,7 +350,7 @@ static void vectors_free(struct baton_vdpa *bv)
  * @bv: the vDPA device, whose function is about to be granted to its owner
  *
  * One vector for each queue that wants one and one for the configuration, if
- * there are enough; else queues share; else one vector serves all.
+ * there are enough; else the last ones share; else one vector serves all.
  *
  * Context: may sleep; &baton.lock held.
  * Return: 0 or a negative errno: nothing is left allocated then.
@@ -215,6 +359,7 @@ int baton_irq_request(struct baton_vdpa *bv)
 {
 	struct baton *b = bv->b;
 	const struct baton_function_ops *ops = b->fn->ops;
+	struct baton_vector *vectors;
 	unsigned int want = 1, i;
 	int nr, err;
 
@@ -229,18 +374,17 @@ int baton_irq_request(struct baton_vdpa *bv)
 				     ERR_PTR(nr));
 		return nr < 0 ? nr : -ENOSPC;
 	}
-	bv->nr_vectors = nr;
-	bv->vectors = kcalloc(nr, sizeof(*bv->vectors), GFP_KERNEL);
-	if (!bv->vectors) {
-		vectors_free(bv);
+	vectors = kcalloc(nr, sizeof(*vectors), GFP_KERNEL);
+	if (!vectors) {
+		ops->free_vectors(b->fn);
 		return -ENOMEM;
 	}
 	for (i = 0; i < nr; i++) {
-		bv->vectors[i].bv = bv;
-		bv->vectors[i].index = i;
-		bv->vectors[i].irq = ops->vector_irq(b->fn, i);
+		vectors[i].bv = bv;
+		vectors[i].index = i;
+		vectors[i].irq = ops->vector_irq(b->fn, i);
 	}
-	vectors_assign(bv, want);
+	vectors_assign(bv, vectors, nr, want);
 
 	for (i = 0; i < nr; i++) {
 		err = vector_request(bv, i);
@@ -249,12 +393,13 @@ int baton_irq_request(struct baton_vdpa *bv)
 	}
 	if (nr < want)
 		dev_info_ratelimited(b->fn->dev,
-				     "%d interrupt vectors instead of %u: queues share\n",
-				     nr, want);
+				     "%d interrupt vectors instead of %u: %u queues share one\n",
+				     nr, want, min(want - nr + 1, want - 1));
 
 	err = ops->set_config_vector(b->fn, 0);
 	if (err)
 		goto err_free;
+	vectors_listen(bv);
 
 	return 0;
 
@@ -267,8 +412,26 @@ err_free:
 }
 
 /**
+ * baton_irq_sync() - wait for handlers that run
+ * @bv: the vDPA device, whose function has no bus mastering; does nothing if it has
+ *	no vectors
+ *
+ * None of them accesses the function any more when this returns.
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_irq_sync(struct baton_vdpa *bv)
+{
+	unsigned int i;
+
+	for (i = 0; i < bv->nr_vectors; i++)
+		synchronize_irq(bv->vectors[i].irq);
+}
+
+/**
  * baton_irq_free() - free interrupts and vectors
- * @bv: the vDPA device; does nothing if it has none
+ * @bv: the vDPA device, whose function has no bus mastering; does nothing if it has
+ *	none
  *
  * No callback runs, or will run, on behalf of these when this returns.
  *
@@ -278,6 +441,7 @@ void baton_irq_free(struct baton_vdpa *bv)
 {
 	if (!bv->vectors)
 		return;
+	vectors_settle(bv);
 	vectors_free_irqs(bv, bv->nr_vectors);
 	vectors_free(bv);
 }

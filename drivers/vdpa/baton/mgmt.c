@@ -11,12 +11,21 @@
 #include "core.h"
 #include "consumer.h"
 #include "features.h"
+#include "function.h"
+#include "gone.h"
 #include "handover.h"
+#include "holder.h"
 #include "mgmt.h"
 #include "ops.h"
 #include "provision.h"
 #include "status.h"
 #include "sysfs.h"
+
+/* How long a user who is asked to close a device is waited for. */
+#define GRACE_MS 300
+
+/* How long the kernel's driver of what has gone is, if it waits for its requests. */
+#define STUCK_MS 3000
 
 static struct baton *mgmt_to_baton(struct vdpa_mgmt_dev *mdev)
 {
@@ -43,7 +52,9 @@ static int mgmt_init_device(struct baton_vdpa *bv, const struct vdpa_dev_set_con
 	mutex_unlock(&b->lock);
 	if (err)
 		return err;
-	baton_queue_init(bv);
+	err = baton_queue_init(bv);
+	if (err)
+		return err;
 	err = baton_cvq_init(bv);
 	if (err)
 		return err;
@@ -67,6 +78,7 @@ err_cvq:
 static void mgmt_uninit_device(struct baton_vdpa *bv)
 {
 	baton_consumer_unwatch(bv);
+	baton_relay_uninit(bv);
 	baton_ctrl_uninit(bv);
 	baton_cvq_uninit(bv);
 	baton_queue_reset(bv);
@@ -90,14 +102,16 @@ static int mgmt_dev_add(struct vdpa_mgmt_dev *mdev, const char *name,
 		mutex_unlock(&b->lock);
 		return -EBUSY;
 	}
-	/* vdpa_alloc_device() has no room for a flexible array. */
-	vdev = baton_compat_alloc_device(dev, &baton_ops, BATON_NR_GROUPS, BATON_NR_AS,
-					 struct_size(bv, queues, b->fn->nr_queues), name);
+	vdev = baton_compat_alloc_device(dev, baton_ops_of(b->fn->device_id), BATON_NR_GROUPS,
+					 BATON_NR_AS, sizeof(*bv), name);
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);
 	__module_get(THIS_MODULE);
 	bv = to_bv(vdev);
 	bv->b = b;
+	bv->made_of = baton_function_get(b);
+	bv->device_id = b->fn->device_id;
+	bv->vendor_id = b->fn->vendor_id;
 	bv->vdpa.mdev = mdev;
 	bv->vdpa.dev.groups = baton_sysfs_groups;
 	baton_compat_set_dma_dev(&bv->vdpa, dev);
@@ -108,7 +122,8 @@ static int mgmt_dev_add(struct vdpa_mgmt_dev *mdev, const char *name,
 	mgmt_set_device(b, bv);
 	err = _vdpa_register_device(&bv->vdpa, bv->nr_queues);
 	if (err) {
-		dev_err(dev, "cannot register vDPA device %s: %pe\n", name, ERR_PTR(err));
+		dev_err(dev, "cannot register vDPA device %s: %pe%s\n", name, ERR_PTR(err),
+			err == -EEXIST ? ", perhaps one that was deleted is still open" : "");
 		goto err_device;
 	}
 
@@ -122,22 +137,137 @@ err_put:
 	return err;
 }
 
-/*
- * A user that has the device open makes the deletion wait, and with it every
- * vdpa command: ask it to go, and tell the administrator whom to ask.
- */
-static void mgmt_ask_user(struct baton *b)
+/* For those who would rather not poll: Documentation/ABI. */
+static void mgmt_tell(struct baton_vdpa *bv, const char *event)
 {
-	struct baton_vdpa *bv = b->bv;
+	char variable[32];
 
-	guard(mutex)(&b->lock);
-	if (b->owner.consumer != BATON_USER || !bv->user_pid)
-		return;
-	dev_info(b->fn->dev,
-		 "deleting vDPA device %s waits until it is closed; last opened by %s, process %d\n",
-		 dev_name(&bv->vdpa.dev), bv->user_comm, bv->user_pid);
+	snprintf(variable, sizeof(variable), "BATON_EVENT=%s", event);
+	kobject_uevent_env(&bv->vdpa.dev.kobj, KOBJ_CHANGE, (char *[]) { variable, NULL });
+}
+
+/* A user that has the device open is asked to close it, and the administrator told whom. */
+static void mgmt_ask_user(struct baton_vdpa *bv)
+{
+	const char *name = dev_name(&bv->vdpa.dev);
+	struct device *dev = bv->made_of->fn->dev;
+	struct baton_holder holder;
+	unsigned int holders;
+
+	holders = baton_holder_find(&bv->vdpa.dev, &holder);
+	mgmt_tell(bv, "leave");
+
+	CLASS(baton_vdpa, b)(bv);
 	WRITE_ONCE(bv->needs_reset, true);
 	baton_irq_config(bv);
+	if (holders)
+		dev_info(dev, "vDPA device %s is to go: asked %s, process %d, to close it%s\n",
+			 name, holder.comm, holder.pid, holders > 1 ? " (it is not alone)" : "");
+	else if (bv->status)
+		dev_info(dev,
+			 "vDPA device %s is to go: asked who has it open to close it; last opened by %s, process %d\n",
+			 name, bv->user_comm, bv->user_pid);
+}
+
+/*
+ * The end of a vDPA device that a user may have open. The bus waits until it is closed
+ * before it lets go of it: a work item does, and who deletes the device awaits that for
+ * a moment only. After that the function leaves the device, and the work item sees to what is left.
+ */
+enum {
+	LEAVE_AWAITED,
+	LEAVE_RELEASED,		/* in time: who deletes the device goes on */
+	LEAVE_ALONE,		/* it does not wait any more: the work item goes on */
+};
+
+static struct workqueue_struct *mgmt_wq;
+
+static bool mgmt_decide(struct baton_vdpa *bv, int state)
+{
+	return atomic_cmpxchg(&bv->leave.state, LEAVE_AWAITED, state) == LEAVE_AWAITED;
+}
+
+static void mgmt_release(struct work_struct *work)
+{
+	struct baton_vdpa *bv = container_of(work, struct baton_vdpa, leave.work);
+	struct device *dev = &bv->vdpa.dev;
+
+	/* Holds the lock of this device, and no other. */
+	device_release_driver(dev);
+	if (mgmt_decide(bv, LEAVE_RELEASED)) {
+		complete(&bv->leave.released);
+		return;
+	}
+	dev_info(dev, "closed at last: deleted\n");
+	vdpa_unregister_device(&bv->vdpa);
+	mgmt_uninit_device(bv);
+	put_device(dev);
+}
+
+/*
+ * How long the consumer may take to let go, in ms; 0: for ever. The kernel's driver is left
+ * alone only if it waits for what cannot come any more, in requests: until then it may use
+ * the function's DMA mappings.
+ */
+static unsigned int mgmt_patience(struct baton_vdpa *bv)
+{
+	const struct baton_class *class;
+	bool present;
+
+	CLASS(baton_vdpa, b)(bv);
+	/* Whoever is not bound by now will not be: see consumer_comes(). */
+	WRITE_ONCE(bv->leave.begun, true);
+	class = b->config.class;
+	/* Its driver must not wait for what will never come. */
+	present = b->fn->ops->present(b->fn);
+	if (!present)
+		baton_handover_event(b, BATON_EV_LOSE);
+	if (b->owner.consumer == BATON_USER)
+		return GRACE_MS;
+	if (!present && b->owner.state == BATON_LOST && class && class->pausable)
+		return STUCK_MS;
+
+	return 0;
+}
+
+/* Returns whether the device has no consumer any more: otherwise it is not ours any more. */
+static bool mgmt_leave(struct baton_vdpa *bv)
+{
+	unsigned int patience = mgmt_patience(bv);
+	const char *name = dev_name(&bv->vdpa.dev);
+	struct device *dev = bv->made_of->fn->dev;
+	struct vdpa_mgmt_dev *mdev = bv->vdpa.mdev;
+	bool user = patience == GRACE_MS;
+
+	if (!patience)
+		return true;
+	if (user)
+		mgmt_ask_user(bv);
+	INIT_WORK(&bv->leave.work, mgmt_release);
+	init_completion(&bv->leave.released);
+	queue_work(mgmt_wq, &bv->leave.work);
+	if (wait_for_completion_timeout(&bv->leave.released, msecs_to_jiffies(patience)))
+		return true;
+
+	bv->vdpa.mdev = NULL;
+	baton_gone_leave(bv);
+	if (user)
+		dev_info(dev,
+			 "has left vDPA device %s, which is still open, and is dead: the name is free when it is closed\n",
+			 name);
+	else
+		dev_warn(dev,
+			 "has left vDPA device %s, whose driver waits for requests that nobody will answer: it is left alone until the system restarts\n",
+			 name);
+	mgmt_tell(bv, "gone");
+
+	if (mgmt_decide(bv, LEAVE_ALONE))
+		return false;
+	/* It was closed just now: an ordinary end, for which the bus wants to know whose it was. */
+	wait_for_completion(&bv->leave.released);
+	bv->vdpa.mdev = mdev;
+
+	return true;
 }
 
 static void mgmt_dev_del(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev)
@@ -145,10 +275,10 @@ static void mgmt_dev_del(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev)
 	struct baton *b = mgmt_to_baton(mdev);
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	mgmt_ask_user(b);
-
 	/* Its memory must outlive the pointer to it. */
 	get_device(&vdev->dev);
+	if (!mgmt_leave(bv))
+		return;
 	_vdpa_unregister_device(vdev);
 	mgmt_uninit_device(bv);
 	mgmt_set_device(b, NULL);
@@ -169,6 +299,30 @@ static const struct vdpa_mgmtdev_ops mgmt_ops = {
 	.dev_del = mgmt_dev_del,
 	.dev_set_attr = mgmt_dev_set,
 };
+
+/**
+ * baton_mgmt_init() - prepare to delete devices that are open
+ *
+ * Context: may sleep; module init.
+ * Return: 0 or a negative errno.
+ */
+int __init baton_mgmt_init(void)
+{
+	mgmt_wq = alloc_workqueue("baton_leave", WQ_UNBOUND, 0);
+	return mgmt_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * baton_mgmt_uninit() - undo baton_mgmt_init()
+ *
+ * No device is left: each keeps the module loaded.
+ *
+ * Context: may sleep; module exit, or failed init.
+ */
+void baton_mgmt_uninit(void)
+{
+	destroy_workqueue(mgmt_wq);
+}
 
 /**
  * baton_mgmt_register() - offer a function to the administrator
@@ -201,8 +355,7 @@ int baton_mgmt_register(struct baton *b)
  * baton_mgmt_unregister() - delete its vDPA device, and offer it no more
  * @b: the function
  *
- * Context: may sleep, for as long as a user keeps the vDPA device open; from
- * remove.
+ * Context: may sleep; from remove.
  */
 void baton_mgmt_unregister(struct baton *b)
 {

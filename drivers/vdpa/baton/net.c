@@ -80,6 +80,7 @@ enum {
 #define CONFIG_MAC	0
 #define CONFIG_PAIRS	8
 #define CONFIG_MTU	10
+#define CONFIG_RSS_TABLE	18
 
 #define HEADER_LEN	2
 #define MAC_LEN		6
@@ -505,13 +506,17 @@ void baton_net_config(const struct baton_net *n, unsigned int offset, u8 *buf, u
 	if (n->has_mac && (n->fixed || n->changed || n->left))
 		net_overlay_config(offset, buf, len, CONFIG_MAC,
 				   n->changed ? n->current_mac : n->mac, MAC_LEN);
-	if (n->pairs != n->hw_pairs) {
+	if (n->shows_pairs) {
 		baton_le_put(word, n->pairs, sizeof(word));
 		net_overlay_config(offset, buf, len, CONFIG_PAIRS, word, sizeof(word));
 	}
 	if (n->mtu) {
 		baton_le_put(word, n->mtu, sizeof(word));
 		net_overlay_config(offset, buf, len, CONFIG_MTU, word, sizeof(word));
+	}
+	if (n->rss_table) {
+		baton_le_put(word, n->rss_table, sizeof(word));
+		net_overlay_config(offset, buf, len, CONFIG_RSS_TABLE, word, sizeof(word));
 	}
 }
 

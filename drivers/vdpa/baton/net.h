@@ -26,6 +26,9 @@
 #define BATON_NET_TABLE_MAX	64
 #define BATON_NET_UNICAST_MAX	16
 
+/* A table of queues (RSS) that fits into a command, key included; a power of two. */
+#define BATON_NET_RSS_MAX	2048
+
 /* What a policy allows its owner. */
 #define BATON_MAY_MAC		1u	/* another MAC address, or several */
 #define BATON_MAY_PROMISC	2u	/* promiscuous mode, and all unicast */
@@ -42,8 +45,10 @@
  * @changed: the owner has given it another one, @current_mac
  * @left: so had an owner before; the hardware may not have gone back by itself
  * @pairs: how many queue pairs it may use
- * @hw_pairs: how many the hardware has
+ * @hw_pairs: how many the hardware has: no more than it has queues for, whatever it says
+ * @shows_pairs: its configuration space says how many
  * @mtu: its MTU; 0: the hardware's
+ * @rss_table: how many entries its table of queues may have (RSS); 0: what the hardware says
  * @features: what the owner took
  * @may: what the policy allows the owner
  * @current_mac: the address that an owner set last
@@ -58,7 +63,9 @@ struct baton_net {
 	bool left;
 	u16 pairs;
 	u16 hw_pairs;
+	bool shows_pairs;
 	u16 mtu;
+	u16 rss_table;
 	u64 features;
 	u32 may;
 	u8 current_mac[6];

@@ -15,23 +15,28 @@
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <uapi/linux/vhost_types.h>
 
 #include "core.h"
 #include "consumer.h"
+#include "function.h"
+#include "gone.h"
+#include "handover.h"
 #include "ops.h"
 #include "space.h"
 #include "stats.h"
 #include "status.h"
+#include "suspend.h"
 
 /* Queues */
 
 static int ops_set_vq_address(struct vdpa_device *vdev, u16 idx, u64 desc_area, u64 driver_area,
 			      u64 device_area)
 {
-	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
-	struct baton *b = to_bv(vdev)->b;
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton_queue *bq = &bv->queues[idx];
 
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	if (bq->enabled)
 		return -EBUSY;
 	bq->cfg.desc = desc_area;
@@ -43,10 +48,10 @@ static int ops_set_vq_address(struct vdpa_device *vdev, u16 idx, u64 desc_area, 
 
 static void ops_set_vq_num(struct vdpa_device *vdev, u16 idx, u32 num)
 {
-	struct baton_queue *bq = &to_bv(vdev)->queues[idx];
-	struct baton *b = to_bv(vdev)->b;
+	struct baton_vdpa *bv = to_bv(vdev);
+	struct baton_queue *bq = &bv->queues[idx];
 
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	if (bq->enabled)
 		baton_report_refusal(b, "queue %u cannot change its size while it runs", idx);
 	else
@@ -60,29 +65,34 @@ static void ops_count_kick(struct baton_queue *bq)
 	data_race(bq->kicks++);
 }
 
+/* A function leaves once those who read which it is have rung: see baton_gone_leave(). */
 static void ops_kick_vq(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
 	ops_count_kick(&bv->queues[idx]);
+	guard(rcu)();
 	if (idx == READ_ONCE(bv->ctrl.index))
 		baton_ctrl_kick(bv);
 	else if (baton_queue_may_kick(&bv->queues[idx], idx))
-		bv->b->fn->ops->kick(bv->b->fn, idx);
+		baton_queue_kick(bv, &bv->queues[idx]);
 }
 
 static void ops_kick_vq_with_data(struct vdpa_device *vdev, u32 data)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	u16 idx = data & 0xffff;
+	struct baton_function *fn;
 
 	if (idx >= bv->nr_queues)
 		return;
 	ops_count_kick(&bv->queues[idx]);
+	guard(rcu)();
+	fn = baton_vdpa_function(bv);
 	if (idx == READ_ONCE(bv->ctrl.index))
 		baton_ctrl_kick(bv);
 	else if (baton_queue_may_kick(&bv->queues[idx], data))
-		bv->b->fn->ops->kick_data(bv->b->fn, data);
+		fn->ops->kick_data(fn, data);
 }
 
 static void ops_set_vq_cb(struct vdpa_device *vdev, u16 idx, struct vdpa_callback *cb)
@@ -93,15 +103,15 @@ static void ops_set_vq_cb(struct vdpa_device *vdev, u16 idx, struct vdpa_callbac
 	spin_lock_irqsave(&bq->cb_lock, flags);
 	bq->cb = *cb;
 	spin_unlock_irqrestore(&bq->cb_lock, flags);
+	baton_irq_listen(to_bv(vdev), bq);
 }
 
 static void ops_set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton_queue *bq = &bv->queues[idx];
-	struct baton *b = bv->b;
 
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	/*
 	 * A virtio driver whose probe fails after DRIVER_OK frees its queues without a reset. A
 	 * queue of the hardware's cannot be stopped, so the function is (C3).
@@ -111,8 +121,11 @@ static void ops_set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
 		return;
 	}
 	if (ready && baton_owner_runs(&b->owner)) {
-		if (baton_queue_enable(bv, bq))
+		if (baton_queue_enable(bv, bq)) {
+			/* Nobody is told by this call that the queue is dead. */
+			bv->fail(bv, false);
 			return;
+		}
 		baton_queue_start(bv, bq);
 	}
 	WRITE_ONCE(bq->ready, ready);
@@ -128,21 +141,46 @@ static bool ops_get_vq_ready(struct vdpa_device *vdev, u16 idx)
 
 /*
  * A virtio device cannot be told where to start, and always starts at the
- * beginning: that is the one state that can be set.
+ * beginning. At any other place a user's queue is relayed (relay.c); our own reader
+ * of the control queue starts anywhere.
+ *
+ * Return: NULL, or why a queue cannot start there.
  */
+static const char *ops_state_unreachable(const struct baton_vdpa *bv, u16 idx,
+					 const struct vdpa_vq_state *state)
+{
+	const struct vdpa_vq_state_packed *packed = &state->packed;
+
+	if (bv->features & BIT_ULL(VIRTIO_F_RING_PACKED)) {
+		if (packed->last_avail_counter == 1 && !packed->last_avail_idx &&
+		    packed->last_used_counter == 1 && !packed->last_used_idx)
+			return NULL;
+		return "packed rings start at their beginning";
+	}
+	if (!state->split.avail_index || idx == bv->ctrl.index)
+		return NULL;
+	if (bv->b->owner.consumer != BATON_USER)
+		return "only a user's queues are relayed";
+	if (bv->relay == BATON_RELAY_NEVER)
+		return "the policy is to relay no queue (sysfs: baton/relay)";
+	if (baton_owner_held(&bv->b->owner) && !bv->queues[idx].relayed)
+		return "that has to be said before DRIVER_OK";
+
+	return NULL;
+}
+
 static int ops_set_vq_state(struct vdpa_device *vdev, u16 idx, const struct vdpa_vq_state *state)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
-	const struct vdpa_vq_state_packed *packed = &state->packed;
+	const char *why;
 
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	if (bv->queues[idx].enabled)
 		return -EBUSY;
-	if (bv->features & BIT_ULL(VIRTIO_F_RING_PACKED)) {
-		if (packed->last_avail_counter != 1 || packed->last_avail_idx ||
-		    packed->last_used_counter != 1 || packed->last_used_idx)
-			return -EOPNOTSUPP;
-	} else if (state->split.avail_index) {
+	why = ops_state_unreachable(bv, idx, state);
+	if (why) {
+		baton_report_refusal(bv->b, "queue %u refused to start at %u: %s", idx,
+				     state->split.avail_index, why);
 		return -EOPNOTSUPP;
 	}
 	bv->queues[idx].state = *state;
@@ -150,15 +188,32 @@ static int ops_set_vq_state(struct vdpa_device *vdev, u16 idx, const struct vdpa
 	return 0;
 }
 
-/* Nor does it say where it is, once it runs. */
+/* Nor does it say where it is, once it runs: the relay and our reader do. */
 static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_state *state)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
+	/* How far it came nobody knows. */
+	if (bv->needs_reset)
+		return -EIO;
+	if (idx == bv->ctrl.index && bv->ctrl.ring.size) {
+		state->split.avail_index = bv->ctrl.ring.next_avail;
+		return 0;
+	}
+	if (bv->queues[idx].enabled && bv->queues[idx].relayed) {
+		state->split.avail_index = baton_relay_position(&bv->queues[idx]);
+		return 0;
+	}
 	if (bv->queues[idx].enabled)
 		return -EOPNOTSUPP;
-	*state = bv->queues[idx].state;
+	if (bv->features & BIT_ULL(VIRTIO_F_RING_PACKED))
+		state->packed = (struct vdpa_vq_state_packed) {
+			.last_avail_counter = 1,
+			.last_used_counter = 1,
+		};
+	else
+		*state = bv->queues[idx].state;
 
 	return 0;
 }
@@ -171,25 +226,14 @@ static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_st
 static struct vdpa_notification_area ops_get_vq_notification(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
-	struct baton_function *fn = bv->b->fn;
-	struct vdpa_notification_area area = {};
-	struct baton_doorbell doorbell;
+	struct baton_queue *bq = &bv->queues[idx];
+	struct vdpa_notification_area area = { .addr = bq->doorbell.addr };
 
-	if (!fn->ops->get_doorbell)
-		return area;
-	doorbell = fn->ops->get_doorbell(fn, idx);
-	area.addr = doorbell.addr;
-	area.size = idx == READ_ONCE(bv->ctrl.index) ? 0 : doorbell.size;
+	if (idx != READ_ONCE(bv->ctrl.index) && idx != READ_ONCE(bv->cvq.index) &&
+	    !READ_ONCE(bq->relayed) && !baton_relay_wanted(bv, bq) && !baton_gone_is(bv))
+		area.size = bq->doorbell.size;
 
 	return area;
-}
-
-static int ops_get_vq_irq(struct vdpa_device *vdev, u16 idx)
-{
-	struct baton_vdpa *bv = to_bv(vdev);
-
-	guard(mutex)(&bv->b->lock);
-	return bv->queues[idx].own_irq;
 }
 
 static u16 ops_get_vq_size(struct vdpa_device *vdev, u16 idx)
@@ -210,16 +254,15 @@ static u32 ops_get_vq_group(struct vdpa_device *vdev, u16 idx)
 static int ops_set_group_asid(struct vdpa_device *vdev, unsigned int group, unsigned int asid)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
-	struct baton *b = bv->b;
 	int err = 0;
 
 	if (group >= BATON_NR_GROUPS || asid >= BATON_NR_AS)
 		return -EINVAL;
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	if (baton_owner_held(&b->owner))
 		return -EBUSY;
 	if (group == BATON_GROUP_DATA)
-		err = baton_space_show(b, asid);
+		err = baton_handover_show(b, asid);
 	if (!err)
 		bv->group_asid[group] = asid;
 
@@ -274,7 +317,7 @@ static int ops_set_driver_features(struct vdpa_device *vdev, u64 features)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	return baton_status_set_features(bv, features);
 }
 
@@ -283,17 +326,27 @@ static u64 ops_get_driver_features(struct vdpa_device *vdev)
 	return to_bv(vdev)->features;
 }
 
+/* What QEMU does if there is a control queue, whether or not it is told that it may. */
+static u64 ops_get_backend_features(const struct vdpa_device *vdev)
+{
+	return BIT_ULL(VHOST_BACKEND_F_ENABLE_AFTER_DRIVER_OK);
+}
+
 static void ops_set_config_cb(struct vdpa_device *vdev, struct vdpa_callback *cb)
 {
 	baton_consumer_set_config_cb(to_bv(vdev), cb);
 }
 
-/* A size below the minimum is how a parent refuses a consumer's bind. */
+/*
+ * A size below the minimum is how a parent refuses a consumer's bind. vhost_vdpa refuses
+ * more than this for any queue, and knows no other number to tell a user: what all queues
+ * can have would keep those who ask for the larger ones, by their own sizes, from them.
+ */
 static u16 ops_get_vq_num_max(struct vdpa_device *vdev)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	return baton_consumer_refused(bv) ? 0 : bv->b->queue_max;
+	return baton_consumer_refused(bv) ? 0 : bv->made_of->queue_max;
 }
 
 static u16 ops_get_vq_num_min(struct vdpa_device *vdev)
@@ -303,12 +356,12 @@ static u16 ops_get_vq_num_min(struct vdpa_device *vdev)
 
 static u32 ops_get_device_id(struct vdpa_device *vdev)
 {
-	return to_bv(vdev)->b->fn->device_id;
+	return to_bv(vdev)->device_id;
 }
 
 static u32 ops_get_vendor_id(struct vdpa_device *vdev)
 {
-	return to_bv(vdev)->b->fn->vendor_id;
+	return to_bv(vdev)->vendor_id;
 }
 
 static u8 ops_get_status(struct vdpa_device *vdev)
@@ -320,7 +373,7 @@ static void ops_set_status(struct vdpa_device *vdev, u8 status)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	baton_status_set(bv, status);
 }
 
@@ -328,22 +381,37 @@ static int ops_reset(struct vdpa_device *vdev)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	return baton_status_reset(bv);
+}
+
+static int ops_suspend(struct vdpa_device *vdev)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	CLASS(baton_vdpa, b)(bv);
+	return baton_suspend(bv);
+}
+
+static int ops_resume(struct vdpa_device *vdev)
+{
+	struct baton_vdpa *bv = to_bv(vdev);
+
+	CLASS(baton_vdpa, b)(bv);
+	return baton_suspend_end(bv);
 }
 
 static size_t ops_get_config_size(struct vdpa_device *vdev)
 {
-	return baton_config_size(&to_bv(vdev)->b->config);
+	return baton_config_size(&to_bv(vdev)->made_of->config);
 }
 
 static void ops_get_config(struct vdpa_device *vdev, unsigned int offset, void *buf,
 			   unsigned int len)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
-	struct baton *b = bv->b;
 
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	if (baton_shadow_read(b, offset, buf, len))
 		baton_report_refusal(b,
 				     "configuration read may be torn: its generation does not settle");
@@ -355,9 +423,8 @@ static void ops_set_config(struct vdpa_device *vdev, unsigned int offset, const 
 			   unsigned int len)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
-	struct baton *b = bv->b;
 
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	/*
 	 * virtio 1.2, 3.1.1: not before FEATURES_OK; 5.1.4: a network device's
 	 * is not for its driver to write. QEMU's net device writes its MAC
@@ -375,19 +442,18 @@ static void ops_set_config(struct vdpa_device *vdev, unsigned int offset, const 
 
 static u32 ops_get_generation(struct vdpa_device *vdev)
 {
-	struct baton *b = to_bv(vdev)->b;
-
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(to_bv(vdev));
 	return baton_shadow_generation(b);
 }
 
 static struct vdpa_iova_range ops_get_iova_range(struct vdpa_device *vdev)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
-	struct baton_range usable = baton_range_usable(&bv->b->domain.iova);
+	struct baton_range usable;
 
 	/* Called from open() and from nowhere else: so this is who opens it. */
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
+	usable = baton_range_usable(&b->domain.iova);
 	get_task_comm(bv->user_comm, current);
 	bv->user_pid = task_tgid_nr(current);
 
@@ -399,37 +465,41 @@ static struct vdpa_iova_range ops_get_iova_range(struct vdpa_device *vdev)
 static int ops_dma_map(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 size, u64 pa,
 		       u32 perm, void *opaque)
 {
-	struct baton *b = to_bv(vdev)->b;
+	int err;
 
-	guard(mutex)(&b->lock);
-	return baton_space_map(b, asid, iova, size, pa, perm);
+	CLASS(baton_vdpa, b)(to_bv(vdev));
+	err = baton_space_map(b, asid, iova, size, pa, perm);
+	if (!err)
+		baton_relay_map(to_bv(vdev));
+
+	return err;
 }
 
 static int ops_dma_unmap(struct vdpa_device *vdev, unsigned int asid, u64 iova, u64 size)
 {
-	struct baton *b = to_bv(vdev)->b;
-
 	if (!size)
 		return 0;
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(to_bv(vdev));
+	baton_relay_unmap(to_bv(vdev), asid, iova, iova + (size - 1));
 	return baton_space_unmap(b, asid, iova, iova + (size - 1));
 }
 
 static int ops_reset_map(struct vdpa_device *vdev, unsigned int asid)
 {
-	struct baton *b = to_bv(vdev)->b;
-
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(to_bv(vdev));
+	baton_relay_unmap(to_bv(vdev), asid, 0, U64_MAX);
 	return baton_space_unmap(b, asid, 0, U64_MAX);
 }
 
 /* The last reference may go after everything else of ours has: keep these operations in place. */
 static void ops_free_vdpa(struct vdpa_device *vdev)
 {
+	kvfree(to_bv(vdev)->queues);
+	baton_function_put(to_bv(vdev)->made_of);
 	module_put(THIS_MODULE);
 }
 
-const struct vdpa_config_ops baton_ops = {
+static const struct vdpa_config_ops ops_all = {
 	.set_vq_address		= ops_set_vq_address,
 	.set_vq_num		= ops_set_vq_num,
 	.kick_vq		= ops_kick_vq,
@@ -440,7 +510,6 @@ const struct vdpa_config_ops baton_ops = {
 	.set_vq_state		= ops_set_vq_state,
 	.get_vq_state		= ops_get_vq_state,
 	.get_vq_notification	= ops_get_vq_notification,
-	.get_vq_irq		= ops_get_vq_irq,
 	.get_vq_size		= ops_get_vq_size,
 	.get_vq_align		= ops_get_vq_align,
 	.get_vq_group		= ops_get_vq_group,
@@ -449,6 +518,7 @@ const struct vdpa_config_ops baton_ops = {
 	.get_device_features	= ops_get_device_features,
 	.set_driver_features	= ops_set_driver_features,
 	.get_driver_features	= ops_get_driver_features,
+	.get_backend_features	= ops_get_backend_features,
 	.set_config_cb		= ops_set_config_cb,
 	.get_vq_num_max		= ops_get_vq_num_max,
 	.get_vq_num_min		= ops_get_vq_num_min,
@@ -470,3 +540,42 @@ const struct vdpa_config_ops baton_ops = {
 	.set_group_asid		= ops_set_group_asid,
 	.free			= ops_free_vdpa,
 };
+
+/* What is there is offered: so a table for each kind of device, made of the one above. */
+static struct vdpa_config_ops ops_net __ro_after_init;
+static struct vdpa_config_ops ops_answering __ro_after_init;
+
+/**
+ * baton_ops_init() - the module is loaded
+ *
+ * Context: before baton_ops_of().
+ */
+void __init baton_ops_init(void)
+{
+	/* Who goes on would have to give its filters anew. */
+	ops_net = ops_all;
+	ops_net.suspend = ops_suspend;
+	/* Each request is answered: so it is known which were not. */
+	ops_answering = ops_net;
+	ops_answering.resume = ops_resume;
+}
+
+/**
+ * baton_ops_of() - the operations that a class of devices has
+ * @device_id: the class, VIRTIO_ID_...
+ *
+ * Context: any.
+ * Return: the operations.
+ */
+const struct vdpa_config_ops *baton_ops_of(u32 device_id)
+{
+	switch (device_id) {
+	case VIRTIO_ID_NET:
+		return &ops_net;
+	case VIRTIO_ID_BLOCK:
+	case VIRTIO_ID_CRYPTO:
+		return &ops_answering;
+	default:
+		return &ops_all;
+	}
+}

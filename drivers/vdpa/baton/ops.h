@@ -7,6 +7,7 @@
 
 #include <linux/vdpa.h>
 
-extern const struct vdpa_config_ops baton_ops;
+void baton_ops_init(void);
+const struct vdpa_config_ops *baton_ops_of(u32 device_id);
 
 #endif /* BATON_OPS_H */

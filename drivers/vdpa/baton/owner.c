@@ -51,6 +51,8 @@
  *	                                            kernel, user -- lose -> lost
  *
  * Shutdown drains what is not broken, and leads to dead, from where nothing does.
+ * Suspend drains what a user owns, and leads to suspended, from where both negotiate
+ * and drain do, as from blocked.
  */
 enum verdict {
 	REFUSE,		/* -EBUSY; -EIO if the function is not to be trusted, -ENODEV if dead */
@@ -65,6 +67,7 @@ enum verdict {
 	START_DRAIN,
 	START_LOSS,
 	START_END,
+	START_SUSPENSION,
 };
 
 static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
@@ -98,11 +101,20 @@ static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
 		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= START_LOSS,
 		[BATON_EV_SHUTDOWN]	= START_END,
+		[BATON_EV_SUSPEND]	= START_SUSPENSION,
 	},
 	[BATON_LOST] = {
 		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= KEEP,
 		[BATON_EV_SHUTDOWN]	= START_END,
+	},
+	[BATON_SUSPENDED] = {
+		[BATON_EV_NEGOTIATE]	= START_NEGOTIATION,
+		/* What there is to be drained was. */
+		[BATON_EV_DRAIN]	= SET_BLOCKED,
+		[BATON_EV_LOSE]		= KEEP,
+		[BATON_EV_SHUTDOWN]	= START_END,
+		[BATON_EV_SUSPEND]	= KEEP,
 	},
 	[BATON_BROKEN] = {
 		[BATON_EV_BIND_KERNEL]	= SET_KERNEL,
@@ -144,6 +156,7 @@ static const struct {
 	[BATON_KERNEL_OWNS]	= { KERNEL,		KERNEL,		false,	false },
 	[BATON_USER_OWNS]	= { USER,		USER,		false,	false },
 	[BATON_LOST]		= { KERNEL | USER,	KERNEL | USER,	true,	false },
+	[BATON_SUSPENDED]	= { NOBODY,		USER,		false,	true },
 	[BATON_DRAINING]	= { ANYBODY,		ANYBODY,	true,	false },
 	[BATON_BROKEN]		= { NOBODY,		ANYBODY,	false,	false },
 	[BATON_DEAD]		= { NOBODY,		ANYBODY,	false,	false },
@@ -176,19 +189,17 @@ static const struct {
 	[BATON_STEP_DISABLE]	= { END,		END },
 };
 
-static void owner_start_drain(struct baton_owner *o, bool final)
+static void owner_start_drain(struct baton_owner *o, enum baton_state goal)
 {
 	WRITE_ONCE(o->state, BATON_DRAINING);
 	o->answered = false;
-	o->final = final;
+	o->goal = goal;
 	o->step = BATON_STEP_QUIESCE;
 }
 
 static enum baton_state owner_drained(const struct baton_owner *o)
 {
-	if (o->final)
-		return BATON_DEAD;
-	return o->answered && o->emptied ? BATON_BLOCKED : BATON_BROKEN;
+	return o->goal == BATON_DEAD || (o->answered && o->emptied) ? o->goal : BATON_BROKEN;
 }
 
 /* The steps have run out: which state has been reached? */
@@ -285,10 +296,13 @@ int baton_owner_event(struct baton_owner *o, enum baton_event event)
 		o->step = BATON_STEP_ATTACH;
 		return 0;
 	case START_DRAIN:
-		owner_start_drain(o, false);
+		owner_start_drain(o, BATON_BLOCKED);
 		return 0;
 	case START_END:
-		owner_start_drain(o, true);
+		owner_start_drain(o, BATON_DEAD);
+		return 0;
+	case START_SUSPENSION:
+		owner_start_drain(o, BATON_SUSPENDED);
 		return 0;
 	case START_LOSS:
 		WRITE_ONCE(o->state, BATON_LOST);
@@ -331,7 +345,7 @@ void baton_owner_done(struct baton_owner *o, int err)
 
 	o->step = err ? sequel[step].failed : sequel[step].ok;
 	if (o->state != BATON_DRAINING && o->step == BATON_STEP_QUIESCE)
-		owner_start_drain(o, false);
+		owner_start_drain(o, BATON_BLOCKED);
 	if (o->step == BATON_STEP_NONE)
 		owner_finish(o, step);
 }
@@ -355,6 +369,9 @@ bool baton_owner_valid(const struct baton_owner *o)
 		return false;
 	if (o->step != BATON_STEP_NONE && !valid[o->state].steps)
 		return false;
+	if (o->state == BATON_DRAINING && o->goal != BATON_BLOCKED && o->goal != BATON_DEAD &&
+	    !(o->goal == BATON_SUSPENDED && o->consumer == BATON_USER))
+		return false;
 
 	return !valid[o->state].safe || (o->answered && o->emptied);
 }
@@ -370,8 +387,8 @@ bool baton_owner_may_release(const struct baton_owner *o)
 {
 	return o->step == BATON_STEP_NONE &&
 	       (o->state == BATON_PROBED || o->state == BATON_BLOCKED ||
-		o->state == BATON_NEGOTIATED || o->state == BATON_BROKEN ||
-		o->state == BATON_DEAD);
+		o->state == BATON_NEGOTIATED || o->state == BATON_SUSPENDED ||
+		o->state == BATON_BROKEN || o->state == BATON_DEAD);
 }
 
 /**
@@ -424,7 +441,7 @@ const char *baton_owner_state_name(enum baton_state state)
 {
 	static const char *const names[] = {
 		"probed", "blocked", "negotiated", "granting", "kernel", "user", "lost",
-		"draining", "broken", "dead",
+		"suspended", "draining", "broken", "dead",
 	};
 
 	return owner_name_of(names, NR_OF(names), state);

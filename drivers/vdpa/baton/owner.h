@@ -36,6 +36,7 @@ enum baton_party {
  * @BATON_USER_OWNS: DRIVER_OK, the user's domain is attached
  * @BATON_LOST: the function was taken from its owner, who has yet to reset;
  *		bus mastering off
+ * @BATON_SUSPENDED: as @BATON_BLOCKED, but its user means to go on where the queues stood
  * @BATON_DRAINING: the reset handshake and what follows it
  * @BATON_BROKEN: did not answer reset, nor a function-level reset
  * @BATON_DEAD: shut down, or gone: nobody will own it any more
@@ -49,6 +50,7 @@ enum baton_state {
 	BATON_KERNEL_OWNS,
 	BATON_USER_OWNS,
 	BATON_LOST,
+	BATON_SUSPENDED,
 	BATON_DRAINING,
 	BATON_BROKEN,
 	BATON_DEAD,
@@ -66,6 +68,7 @@ enum baton_state {
  * @BATON_EV_LOSE: somebody else is about to reset the function, or it has failed
  * @BATON_EV_RECOVER: a function that was not to be trusted may be well now: see
  * @BATON_EV_SHUTDOWN: it will not be used any more
+ * @BATON_EV_SUSPEND: the user wants a rest, and to go on later
  * @BATON_NR_EVENTS: how many there are
  */
 enum baton_event {
@@ -78,6 +81,7 @@ enum baton_event {
 	BATON_EV_LOSE,
 	BATON_EV_RECOVER,
 	BATON_EV_SHUTDOWN,
+	BATON_EV_SUSPEND,
 	BATON_NR_EVENTS
 };
 
@@ -137,7 +141,7 @@ enum baton_step {
  * @user_allowed: whether the function is isolated well enough for a user
  * @answered: the reset handshake of the current drain has ended well
  * @emptied: the empty domain is attached (or there is no IOMMU to attach to)
- * @final: the current drain is the last one: it ends in %BATON_DEAD
+ * @goal: the state that the last drain was to end in
  *
  * Which of these go together stands in one table, in owner.c, and is asked for
  * by baton_owner_valid(). Everything else that the core knows of the function's
@@ -155,7 +159,7 @@ struct baton_owner {
 	bool user_allowed;
 	bool answered;
 	bool emptied;
-	bool final;
+	enum baton_state goal;
 };
 
 void baton_owner_init(struct baton_owner *o);

@@ -14,6 +14,11 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci_modern.h>
 
+static bool physical_doorbells;
+module_param(physical_doorbells, bool, 0644);
+MODULE_PARM_DESC(physical_doorbells,
+		 "Let users map doorbells of physical functions too, whose address another device may be given when the function is taken out and a user still has them mapped; for vDPA devices made later (default N)");
+
 /**
  * struct baton_pci_queue - what is known of one queue
  * @doorbell: where to write to
@@ -104,10 +109,14 @@ static resource_size_t baton_pci_doorbells_end(struct baton_pci *p, u8 cap)
 static int baton_pci_find_queues(struct baton_function *fn)
 {
 	struct baton_pci *p = to_baton_pci(fn);
+	u16 nr = vp_modern_get_num_queues(&p->mdev);
 	struct baton_pci_queue *q;
 	u16 i;
 
-	fn->nr_queues = vp_modern_get_num_queues(&p->mdev);
+	if (nr > BATON_MAX_QUEUES)
+		dev_warn(fn->dev, "says that it has %u queues: no more than %u are looked at\n",
+			 nr, BATON_MAX_QUEUES);
+	fn->nr_queues = min_t(u16, nr, BATON_MAX_QUEUES);
 	p->queues = kcalloc(fn->nr_queues, sizeof(*p->queues), GFP_KERNEL);
 	p->queue_max = kcalloc(fn->nr_queues, sizeof(*p->queue_max), GFP_KERNEL);
 	if (!p->queues || !p->queue_max)
@@ -162,6 +171,12 @@ static struct baton_doorbell baton_pci_get_doorbell(struct baton_function *fn, u
 	resource_size_t page = p->queues[idx].doorbell_pa;
 	u16 i;
 
+	/*
+	 * What a user has mapped cannot be taken back. The range of a physical
+	 * function can be given to another device; a VF's remains its PF's.
+	 */
+	if (!p->mdev.pci_dev->is_virtfn && !READ_ONCE(physical_doorbells))
+		return (struct baton_doorbell) {};
 	/*
 	 * What shares the page with the doorbell would be the user's to write
 	 * as well. Where doorbells are a page or more apart, and the page lies
@@ -393,7 +408,51 @@ static void baton_pci_reset_done(struct pci_dev *pdev)
 	baton_function_reset_done(&p->fn);
 }
 
+/*
+ * Errors (AER). A port recovers only if each function below it has a driver that takes part, so
+ * we always do: the function is of no harm, whatever the error has left of it.
+ */
+static pci_ers_result_t baton_pci_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct baton_pci *p = pci_get_drvdata(pdev);
+
+	/* Not fatal: it can be reached, and is reset as soon as that is allowed. */
+	if (state == pci_channel_io_normal)
+		return PCI_ERS_RESULT_CAN_RECOVER;
+	baton_function_error(&p->fn, state == pci_channel_io_perm_failure);
+
+	return state == pci_channel_io_frozen ? PCI_ERS_RESULT_NEED_RESET
+					      : PCI_ERS_RESULT_DISCONNECT;
+}
+
+/* A disk's driver steps aside, as it does for a reset by sysfs. */
+static pci_ers_result_t baton_pci_mmio_enabled(struct pci_dev *pdev)
+{
+	struct baton_pci *p = pci_get_drvdata(pdev);
+
+	baton_function_reset_prepare(&p->fn);
+	if (baton_pci_reset(&p->fn))
+		dev_warn(&pdev->dev, "not reset after an error: it has no FLR\n");
+	baton_function_reset_done(&p->fn);
+
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static pci_ers_result_t baton_pci_slot_reset(struct pci_dev *pdev)
+{
+	struct baton_pci *p = pci_get_drvdata(pdev);
+
+	if (!pci_load_saved_state(pdev, p->saved))
+		pci_restore_state(pdev);
+	baton_function_recover(&p->fn);
+
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
 static const struct pci_error_handlers err_handler = {
+	.error_detected	= baton_pci_error_detected,
+	.mmio_enabled	= baton_pci_mmio_enabled,
+	.slot_reset	= baton_pci_slot_reset,
 	.reset_prepare	= baton_pci_reset_prepare,
 	.reset_done	= baton_pci_reset_done,
 };
@@ -409,3 +468,6 @@ module_pci_driver(baton_pci_driver);
 
 MODULE_DESCRIPTION("virtio-pci functions for baton");
 MODULE_LICENSE("GPL");
+#ifdef BATON_VERSION
+MODULE_VERSION(BATON_VERSION);
+#endif

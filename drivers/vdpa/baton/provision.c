@@ -105,7 +105,7 @@ static int provision_mtu(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 	if (mtu < ETH_MIN_MTU || mtu > hw_mtu) {
 		baton_report_refusal(b, "mtu %u refused: this function does %u to %u", mtu,
 				     ETH_MIN_MTU, hw_mtu);
-		return -EINVAL;
+		return mtu < ETH_MIN_MTU ? -EINVAL : -EOPNOTSUPP;
 	}
 	bv->net.mtu = mtu;
 
@@ -120,7 +120,8 @@ static int provision_pairs(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
 	bool control;
 
 	/* What the hardware says must fit into what it has. */
-	bv->net.hw_pairs = b->hw_features & multi ? hw_pairs : 1;
+	bv->net.shows_pairs = b->hw_features & multi;
+	bv->net.hw_pairs = bv->net.shows_pairs ? hw_pairs : 1;
 	bv->net.hw_pairs = clamp_t(u16, bv->net.hw_pairs, 1, max(b->fn->nr_queues / 2, 1));
 	bv->net.pairs = bv->provisioned & multi ? bv->net.hw_pairs : 1;
 	if (HAS(config, NET_CFG_MAX_VQP)) {
@@ -162,6 +163,9 @@ int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 	baton_config_read(&b->config, 0, &hw, sizeof(hw));
 	ether_addr_copy(bv->net.mac, hw.mac);
 	bv->net.has_mac = b->hw_features & BIT_ULL(VIRTIO_NET_F_MAC);
+	/* Drivers send a whole table; who is shown more than can be passed on has no RSS at all. */
+	if (le16_to_cpu((__force __le16)hw.rss_max_indirection_table_length) > BATON_NET_RSS_MAX)
+		bv->net.rss_table = BATON_NET_RSS_MAX;
 
 	err = provision_mac(bv, config);
 	if (!err)

@@ -8,14 +8,19 @@
  * sees one order only. A queue that is enabled stays so until reset: virtio
  * (1.2, 4.1.4.3.2) forbids writing 0 to queue_enable.
  */
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/interrupt.h>
+#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
 
 #include "core.h"
 #include "queue.h"
+#include "space.h"
 
 /* virtio 1.2, 2.6: alignment of the three parts of a split queue; 2.8.10.1. */
 #define DESC_ALIGN	16
@@ -33,18 +38,30 @@ static bool queue_is_packed(const struct baton_vdpa *bv)
 
 /**
  * baton_queue_init() - queues of a new vDPA device
- * @bv: the vDPA device
+ * @bv: the vDPA device, as it was provisioned
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
  */
-void baton_queue_init(struct baton_vdpa *bv)
+int baton_queue_init(struct baton_vdpa *bv)
 {
+	struct baton_function *fn = bv->b->fn;
 	u16 i;
 
 	mutex_init(&bv->affinity_lock);
+	bv->queues = kvcalloc(bv->nr_queues, sizeof(*bv->queues), GFP_KERNEL);
+	if (!bv->queues)
+		return -ENOMEM;
 	for (i = 0; i < bv->nr_queues; i++) {
 		bv->queues[i].index = i;
+		bv->queues[i].max = fn->queue_max[i];
+		if (fn->ops->get_doorbell)
+			bv->queues[i].doorbell = fn->ops->get_doorbell(fn, i);
 		spin_lock_init(&bv->queues[i].cb_lock);
 	}
 	baton_queue_reset(bv);
+
+	return 0;
 }
 
 static void queue_clear_callback(struct baton_queue *bq)
@@ -72,6 +89,7 @@ void baton_queue_reset(struct baton_vdpa *bv)
 		bq = &bv->queues[i];
 		WRITE_ONCE(bq->ready, false);
 		WRITE_ONCE(bq->enabled, false);
+		bq->ran = false;
 		WRITE_ONCE(bq->live, false);
 		WRITE_ONCE(bq->early, false);
 		memset(&bq->cfg, 0, sizeof(bq->cfg));
@@ -126,6 +144,24 @@ bool baton_queue_may_kick(struct baton_queue *bq, u32 data)
 }
 
 /**
+ * baton_queue_kick() - ring a doorbell that takes no data
+ * @bv: the vDPA device
+ * @bq: the queue
+ *
+ * Context: any; &baton.lock held, or within rcu_read_lock().
+ */
+void baton_queue_kick(struct baton_vdpa *bv, struct baton_queue *bq)
+{
+	struct baton_function *fn = baton_vdpa_function(bv);
+
+	/* Pairs with baton_relay_decide(). */
+	if (smp_load_acquire(&bq->relayed))
+		baton_relay_kick(bq);
+	else
+		fn->ops->kick(fn, bq->index);
+}
+
+/**
  * baton_queue_start() - let doorbells of a queue through
  * @bv: the vDPA device, whose function has taken DRIVER_OK
  * @bq: the queue; left alone unless the hardware runs it
@@ -135,13 +171,20 @@ bool baton_queue_may_kick(struct baton_queue *bq, u32 data)
 void baton_queue_start(struct baton_vdpa *bv, struct baton_queue *bq)
 {
 	struct baton_function *fn = bv->b->fn;
+	bool early;
 
 	if (!bq->enabled || bq->live || bq->index == bv->ctrl.index)
 		return;
 	WRITE_ONCE(bq->live, true);
 	/* Pairs with baton_queue_may_kick(). */
 	smp_mb();
-	if (!xchg(&bq->early, false))
+	early = xchg(&bq->early, false);
+	if (bq->relayed) {
+		/* There may be requests that nobody rings for any more. */
+		baton_relay_kick(bq);
+		return;
+	}
+	if (!early)
 		return;
 	/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
 	if (bv->hw_features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
@@ -173,7 +216,7 @@ void baton_queue_start_enabled(struct baton_vdpa *bv)
  */
 u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx)
 {
-	return idx == bv->ctrl.index ? CONTROL_MAX : bv->b->fn->queue_max[idx];
+	return idx == bv->ctrl.index ? CONTROL_MAX : bv->queues[idx].max;
 }
 
 /**
@@ -199,6 +242,59 @@ const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton
 	return NULL;
 }
 
+/*
+ * A user's ring is where the function finds it by way of the IOMMU. Users who give the
+ * addresses of their own process wait for ever, and see faults of the IOMMU at best. They
+ * may map it later: so this is no refusal.
+ */
+static void queue_check_mapped(const struct baton_vdpa *bv, const struct baton_queue *bq)
+{
+	unsigned int event = bv->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX) ? 2 : 0;
+	bool packed = queue_is_packed(bv);
+	const struct baton_queue_config *cfg = &bq->cfg;
+	const struct {
+		const char *name;
+		u64 addr;
+		u64 len;
+		bool write;
+	} parts[] = {
+		{ "descriptor", cfg->desc, 16ULL * cfg->size, packed },
+		{ "driver", cfg->driver, packed ? 4 : 4 + 2ULL * cfg->size + event, false },
+		{ "device", cfg->device, packed ? 4 : 4 + 8ULL * cfg->size + event, true },
+	};
+	struct baton *b = bv->b;
+	unsigned int i;
+
+	if (b->owner.owner != BATON_USER || bq->index == bv->ctrl.index)
+		return;
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (baton_space_covers(b, b->domain.data_asid, parts[i].addr, parts[i].len,
+				       parts[i].write))
+			continue;
+		baton_report_notice(b,
+				    "queue %u: its %s area, %llu bytes at %#llx, is not mapped for %s: nothing moves until it is (rings have IOVAs, not addresses of the process)",
+				    bq->index, parts[i].name, parts[i].len, parts[i].addr,
+				    parts[i].write ? "writing" : "reading");
+		return;
+	}
+}
+
+/*
+ * The largest size is what vhost lets any queue have, and so what it says of all (see
+ * ops_get_vq_num_max()). A user who takes that for each of them has to be told what would
+ * do.
+ */
+static u16 queue_common_max(const struct baton_vdpa *bv)
+{
+	u16 max = U16_MAX, i;
+
+	for (i = 0; i < bv->nr_queues; i++)
+		if (i != bv->ctrl.index && i != bv->cvq.index && bv->queues[i].max)
+			max = min(max, bv->queues[i].max);
+
+	return max;
+}
+
 /* QEMU's generic vDPA device makes all queues ready, used by its guest or not. */
 static bool queue_is_described(const struct baton_queue_config *cfg)
 {
@@ -216,16 +312,24 @@ static bool queue_is_described(const struct baton_queue_config *cfg)
 int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 {
 	const char *what = baton_queue_unusable(bv, bq);
+	struct baton_queue_config cfg = bq->cfg;
 	struct baton *b = bv->b;
 	int err = 0;
+	bool late;
 
 	if (bq->enabled || !queue_is_described(&bq->cfg))
 		return 0;
+	if (bq->cfg.size > baton_queue_max(bv, bq->index)) {
+		baton_report_refusal(b,
+				     "queue %u cannot run, wrong size: %u entries of at most %u; one size for all queues is at most %u (QEMU: queue-size=, testpmd: queue_size=)",
+				     bq->index, bq->cfg.size, baton_queue_max(bv, bq->index),
+				     queue_common_max(bv));
+		return -EINVAL;
+	}
 	if (what) {
 		baton_report_refusal(b,
-				     "queue %u cannot run, wrong %s: %u entries of at most %u, areas at %#llx %#llx %#llx",
-				     bq->index, what, bq->cfg.size,
-				     baton_queue_max(bv, bq->index), bq->cfg.desc,
+				     "queue %u cannot run, wrong %s: %u entries, areas at %#llx %#llx %#llx",
+				     bq->index, what, bq->cfg.size, bq->cfg.desc,
 				     bq->cfg.driver, bq->cfg.device);
 		return -EINVAL;
 	}
@@ -237,16 +341,33 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 		return -EPERM;
 	}
 
+	if (bq->relayed) {
+		err = baton_relay_setup(bq, &cfg);
+		if (err)
+			return err;
+	} else if (bq->index != bv->ctrl.index && !queue_is_packed(bv) &&
+		   bq->state.split.avail_index) {
+		/* The policy has changed since the position was set. */
+		baton_report_refusal(b,
+				     "queue %u cannot go on at %u: it is not relayed (sysfs: baton/relay)",
+				     bq->index, bq->state.split.avail_index);
+		return -EOPNOTSUPP;
+	}
 	/* The hardware has a control queue of its own: see cvq.c. */
 	if (bq->index != bv->ctrl.index)
-		err = b->fn->ops->setup_queue(b->fn, bq->index, &bq->cfg);
+		err = b->fn->ops->setup_queue(b->fn, bq->index, &cfg);
 	if (err) {
-		baton_report_refusal(b, "the device did not enable queue %u: %pe", bq->index,
+		baton_relay_undo(bq);
+		late = b->fn->ops->get_status(b->fn) & VIRTIO_CONFIG_S_DRIVER_OK;
+		baton_report_refusal(b, "the device did not enable queue %u%s: %pe", bq->index,
+				     late ? " after DRIVER_OK" : "",
 				     ERR_PTR(err));
 		return err;
 	}
 	/* Pairs with irq_handle_vector(), which looks at the vector of queues that are enabled. */
 	smp_store_release(&bq->enabled, true);
+	bq->ran = true;
+	queue_check_mapped(bv, bq);
 
 	return 0;
 }
@@ -272,4 +393,176 @@ int baton_queue_enable_ready(struct baton_vdpa *bv)
 	}
 
 	return 0;
+}
+
+/**
+ * baton_queue_hold() - let no more doorbells through
+ * @bv: the vDPA device, whose function runs
+ *
+ * They are remembered, and rung by baton_queue_start_enabled(). A doorbell that is
+ * mapped rings all the same.
+ *
+ * Context: any; &baton.lock held.
+ */
+void baton_queue_hold(struct baton_vdpa *bv)
+{
+	u16 i;
+
+	for (i = 0; i < bv->nr_queues; i++)
+		WRITE_ONCE(bv->queues[i].live, false);
+}
+
+/* 16 bits of a user's ring; -1: they are not mapped. */
+static int queue_read16(const struct baton_vdpa *bv, u64 addr)
+{
+	struct baton *b = bv->b;
+	void *bytes;
+
+	if (baton_space_window(b, b->domain.data_asid, addr, false, &bytes) < sizeof(__le16))
+		return -1;
+
+	return le16_to_cpu(READ_ONCE(*(__le16 *)bytes));
+}
+
+/* How many requests of a user's have no answer yet; -1: its rings are not mapped. */
+static int queue_under_way(const struct baton_vdpa *bv, struct baton_queue *bq)
+{
+	int avail, used;
+
+	if (bq->relayed)
+		return baton_relay_under_way(bq);
+	avail = queue_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, idx));
+	used = queue_read16(bv, bq->cfg.device + offsetof(struct vring_used, idx));
+
+	return avail < 0 || used < 0 ? -1 : (u16)(avail - used);
+}
+
+/* Each request of it gets an answer soon. Receive buffers, for one, may wait for ever. */
+static bool queue_answers(const struct baton_vdpa *bv, const struct baton_queue *bq)
+{
+	switch (bv->b->fn->device_id) {
+	case VIRTIO_ID_BLOCK:
+	case VIRTIO_ID_CRYPTO:
+		return true;
+	case VIRTIO_ID_NET:
+		return bq->index % 2 && bq->index != bv->ctrl.index;
+	default:
+		return false;
+	}
+}
+
+/**
+ * baton_queue_settle() - wait until the hardware has answered what a user asked for
+ * @bv: the vDPA device, which is about to be reset
+ *
+ * Who stops a guest and lets it go on later may reset the device, and believe that
+ * all requests before the used index were answered and none after it (QEMU, if it
+ * cannot suspend it). That is not so while requests are under way that are answered
+ * out of order: one would be lost, another done twice. So queues where each request
+ * gets an answer are waited for, up to %BATON_SETTLE_MS. The user makes no new
+ * requests meanwhile, or has it to answer for.
+ *
+ * Context: may sleep; &baton.lock held; interrupts and queues as they were.
+ * Return: the first queue on its user's own rings that still has requests under way, or
+ * the number of queues. (Of one that is relayed it is known which.)
+ */
+u16 baton_queue_settle(struct baton_vdpa *bv)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(BATON_SETTLE_MS);
+	u16 i = 0;
+
+	if (bv->b->owner.state != BATON_USER_OWNS || bv->features & BIT_ULL(VIRTIO_F_RING_PACKED))
+		return bv->nr_queues;
+	while (i < bv->nr_queues) {
+		if (!bv->queues[i].enabled || !queue_answers(bv, &bv->queues[i]) ||
+		    queue_under_way(bv, &bv->queues[i]) <= 0) {
+			i++;
+			continue;
+		}
+		if (!time_after(jiffies, end) && bv->b->fn->ops->present(bv->b->fn))
+			usleep_range(200, 1000);
+		else if (bv->queues[i].relayed)
+			i++;
+		else
+			break;
+	}
+
+	return i;
+}
+
+/*
+ * What was returned is what was made available, as far back as both rings can tell:
+ * so it comes back in order, and what has not comes after it.
+ */
+static bool queue_is_in_order(const struct baton_vdpa *bv, const struct baton_queue *bq, u16 used,
+			      u16 under_way)
+{
+	u16 size = bq->cfg.size, at, n;
+	int given, back;
+
+	/* The first round of a direct queue begins at 0; what lies before means nothing. */
+	n = min_t(u16, size - under_way, used);
+	while (n--) {
+		at = --used & (size - 1);
+		given = queue_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, ring[0]) +
+					 sizeof(__virtio16) * at);
+		back = queue_read16(bv, bq->cfg.device + offsetof(struct vring_used, ring[0]) +
+					sizeof(struct vring_used_elem) * at);
+		if (given != back)
+			return false;
+	}
+
+	return true;
+}
+
+/* A queue that worked on the user's own rings. */
+static const char *queue_withdraw_direct(struct baton_vdpa *bv, struct baton_queue *bq)
+{
+	int used = queue_read16(bv, bq->cfg.device + offsetof(struct vring_used, idx));
+	int under_way = queue_under_way(bv, bq);
+
+	if (under_way < 0)
+		return "its rings are not mapped";
+	if (under_way > bq->cfg.size)
+		return "its indices make no sense";
+	if (under_way && !queue_is_in_order(bv, bq, used, under_way))
+		return "buffers come back out of order (sysfs: have it relayed, baton/relay)";
+	bq->state.split.avail_index = used;
+
+	return NULL;
+}
+
+/**
+ * baton_queue_withdraw() - what the hardware has not done is the user's again
+ * @bv: the vDPA device, whose function has stopped and interrupts no more
+ * @idx: set to the queue that is at fault
+ *
+ * The state of each queue says from where on its available ring has what was not
+ * done, each request once, and nothing else.
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: NULL, or why that cannot be said.
+ */
+const char *baton_queue_withdraw(struct baton_vdpa *bv, u16 *idx)
+{
+	const char *why = NULL;
+	struct baton_queue *bq;
+	u16 i;
+
+	for (i = 0; i < bv->nr_queues && !why; i++) {
+		bq = &bv->queues[i];
+		*idx = i;
+		/* Whether its user still wants it does not matter. */
+		if (!bq->ran)
+			continue;
+		bq->ran = false;
+		if (bq->relayed)
+			why = baton_relay_withdraw(bq);
+		else if (i != bv->ctrl.index)
+			why = queue_withdraw_direct(bv, bq);
+		else if (bv->ctrl.ring.size)
+			bq->state.split.avail_index = bv->ctrl.ring.next_avail;
+	}
+
+	return why;
 }

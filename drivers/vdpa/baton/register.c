@@ -47,21 +47,15 @@ EXPORT_SYMBOL_GPL(baton_function_register);
  * baton_function_unregister() - take a function off the vDPA bus
  * @fn: the function
  *
- * Deletes its vDPA device, which waits until a user has closed it. Afterwards
- * the function is reset, without bus mastering, and back in the IOMMU domain
- * that it had before.
+ * Deletes its vDPA device; a user who does not close it keeps one that is dead.
+ * Afterwards the function is reset, without bus mastering, and back in the IOMMU
+ * domain that it had before.
  *
  * Context: may sleep; from the function driver's remove.
  */
 void baton_function_unregister(struct baton_function *fn)
 {
 	struct baton *b = fn->baton;
-
-	/* Unplugged: its owner must not wait for what will never come. */
-	mutex_lock(&b->lock);
-	if (!fn->ops->present(fn))
-		baton_handover_event(b, BATON_EV_LOSE);
-	mutex_unlock(&b->lock);
 
 	baton_mgmt_unregister(b);
 	baton_function_destroy(b);

@@ -4,7 +4,8 @@
  * trace, and in sysfs.
  *
  * A refusal is an answer to somebody: nothing has changed, and who was refused
- * may try again at once, as often as it likes. So the log is rate-limited.
+ * may try again at once, as often as it likes. So the log is rate-limited. So is a
+ * notice: what was asked for was done, and whoever asked for it will not like it.
  *
  * A fault is something that the function did, or failed to do. It goes together
  * with a change of state, which cannot repeat by itself: no fault is left out of
@@ -46,6 +47,26 @@ void baton_report_refusal(struct baton *b, const char *fmt, ...)
 	if (__ratelimit(&r->limit))
 		dev_warn(b->fn->dev, "%s\n", r->refusal);
 	trace_baton_refusal(b->fn->dev, r->refusal);
+}
+
+/**
+ * baton_report_notice() - say of what was not refused that it will not work
+ * @b: the function
+ * @fmt: what was got, and what to do
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_report_notice(struct baton *b, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (!__ratelimit(&b->report.limit))
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	dev_warn(b->fn->dev, "%pV\n", &vaf);
+	va_end(args);
 }
 
 /**

@@ -39,8 +39,8 @@ static int ring_copy(struct baton_ring *r, u64 addr, void *buf, size_t len, bool
 			n = len;
 		if (write)
 			memcpy(there, bytes, n);
-		else
-			memcpy(bytes, there, n);
+		else if (r->read(bytes, there, n))
+			return -EFAULT;
 		if (addr + n < addr && n < len)
 			return -EFAULT;
 		bytes += n;

@@ -25,6 +25,8 @@
  * @window: how many bytes from @addr on can be accessed, for reading or (@write)
  *	    writing, and where: 0 if none, because nothing is mapped there;
  *	    no window ends, and no two meet, in the middle of an index
+ * @read: copy from such a window, as memcpy() does; anything but 0 if the memory has
+ *	  gone bad. Indices, two bytes each, are read without it, in one access.
  * @ctx: handed to @window
  */
 struct baton_ring {
@@ -36,6 +38,7 @@ struct baton_ring {
 	u16 next_avail;
 	u16 next_used;
 	size_t (*window)(void *ctx, u64 addr, bool write, void **bytes);
+	unsigned long (*read)(void *to, const void *from, size_t len);
 	void *ctx;
 };
 

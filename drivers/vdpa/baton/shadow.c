@@ -138,3 +138,23 @@ u32 baton_shadow_generation(struct baton *b)
 	shadow_refresh(b);
 	return b->shadow.generation;
 }
+
+/**
+ * baton_shadow_moved() - did the configuration change before anybody could be told?
+ * @b: the function, which has just been granted to its owner
+ *
+ * There are interrupts from DRIVER_OK on; an owner's driver has read some of the
+ * configuration before that. Who is told once too often reads it once more.
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: true if it is another one than at the last grant.
+ */
+bool baton_shadow_moved(struct baton *b)
+{
+	u32 generation = baton_shadow_generation(b);
+	bool moved = generation != b->shadow.told;
+
+	b->shadow.told = generation;
+
+	return moved;
+}

@@ -250,3 +250,70 @@ size_t baton_space_window(struct baton *b, unsigned int asid, u64 addr, bool wri
 
 	return len;
 }
+
+/**
+ * baton_space_covers() - has the user mapped all of this?
+ * @b: the function
+ * @asid: in which address space
+ * @addr: IO virtual address
+ * @len: how many bytes
+ * @write: to write there, not to read
+ *
+ * Context: any; &baton.lock held.
+ * Return: true if so.
+ */
+bool baton_space_covers(struct baton *b, unsigned int asid, u64 addr, u64 len, bool write)
+{
+	void *bytes;
+	size_t n;
+
+	for (; len; addr += n, len -= min_t(u64, n, len)) {
+		n = baton_space_window(b, asid, addr, write, &bytes);
+		if (!n)
+			return false;
+	}
+
+	return true;
+}
+
+/**
+ * baton_space_get() - take references on pages that a user mapped
+ * @b: the function
+ * @asid: in which address space
+ * @addr: IO virtual address, of whole pages
+ * @write: to write there, not to read
+ * @pages: filled in
+ * @nr: how many pages
+ *
+ * Context: may sleep; &baton.lock held.
+ * Return: 0; -EFAULT if something is not mapped with that permission: no reference
+ * is held then.
+ */
+int baton_space_get(struct baton *b, unsigned int asid, u64 addr, bool write, struct page **pages,
+		    unsigned int nr)
+{
+	unsigned int i;
+	void *bytes;
+
+	for (i = 0; i < nr; i++) {
+		if (!baton_space_window(b, asid, addr + i * PAGE_SIZE, write, &bytes)) {
+			baton_space_put(pages, i);
+			return -EFAULT;
+		}
+		pages[i] = virt_to_page(bytes);
+		get_page(pages[i]);
+	}
+
+	return 0;
+}
+
+/**
+ * baton_space_put() - give references back
+ * @pages: what baton_space_get() filled in
+ * @nr: how many pages
+ */
+void baton_space_put(struct page **pages, unsigned int nr)
+{
+	while (nr--)
+		put_page(pages[nr]);
+}

@@ -37,10 +37,12 @@ int baton_stats_put(struct vdpa_device *vdev, u16 idx, struct sk_buff *msg,
 		NL_SET_ERR_MSG_MOD(extack, "no such queue");
 		return -EINVAL;
 	}
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	bq = &bv->queues[idx];
 	if (stats_put(msg, "kicks", READ_ONCE(bq->kicks)) ||
 	    stats_put(msg, "interrupts", READ_ONCE(bq->interrupts)))
+		return -EMSGSIZE;
+	if (stats_put(msg, "relayed", bq->relayed))
 		return -EMSGSIZE;
 	if (idx != bv->ctrl.index)
 		return 0;

@@ -9,7 +9,7 @@
  *	without FEATURES_OK	blocked, broken or dead
  *	FEATURES_OK		negotiated; blocked or broken, if it was reset by
  *				others or failed since: then DRIVER_OK is refused
- *	and DRIVER_OK		kernel or user; lost; dead after a shutdown
+ *	and DRIVER_OK		kernel or user; suspended; lost; dead after a shutdown
  *	FAILED			as without; the last DRIVER_OK was refused
  *
  * NEEDS_RESET is not among the bits that the consumer sets: &baton_vdpa.needs_reset
@@ -26,7 +26,7 @@
 #include "features.h"
 #include "handover.h"
 #include "provision.h"
-#include "space.h"
+#include "shadow.h"
 #include "status.h"
 
 /**
@@ -38,9 +38,9 @@
  */
 u64 baton_status_offered(const struct baton_vdpa *bv)
 {
-	enum baton_party consumer = READ_ONCE(bv->b->owner.consumer);
+	enum baton_party consumer = READ_ONCE(READ_ONCE(bv->b)->owner.consumer);
 	u64 features = baton_features_offer(bv->provisioned, consumer);
-	bool net = bv->b->fn->device_id == VIRTIO_ID_NET;
+	bool net = bv->device_id == VIRTIO_ID_NET;
 
 	if (net)
 		features = baton_net_carried(features);
@@ -203,6 +203,8 @@ void baton_status_set(struct baton_vdpa *bv, u8 status)
 		baton_virtio_break(b);
 	}
 	WRITE_ONCE(bv->status, status);
+	if (added & status & VIRTIO_CONFIG_S_DRIVER_OK && baton_shadow_moved(b))
+		baton_irq_config(bv);
 }
 
 /**
@@ -250,14 +252,25 @@ int baton_status_reset(struct baton_vdpa *bv)
 {
 	struct baton *b = bv->b;
 	int err = 0;
+	u16 idx;
 
+	/* A network may lose packets: nobody waits for them. */
+	if (b->fn->device_id != VIRTIO_ID_NET) {
+		idx = baton_queue_settle(bv);
+		if (idx < bv->nr_queues)
+			dev_info(b->fn->dev,
+				 "queue %u has requests that were not answered in %u ms: reset all the same\n",
+				 idx, BATON_SETTLE_MS);
+	}
 	if (b->owner.state != BATON_BLOCKED)
 		err = baton_handover_event(b, BATON_EV_DRAIN);
 	baton_status_forget(bv);
+	/* Nothing mends it. */
+	WRITE_ONCE(bv->needs_reset, b->owner.state == BATON_DEAD);
 	if (err)
 		return err;
 	memset(bv->group_asid, 0, sizeof(bv->group_asid));
-	err = baton_space_show(b, 0);
+	err = baton_handover_show(b, 0);
 	if (err)
 		return err;
 

@@ -14,7 +14,7 @@
 
 static struct baton *sysfs_to_baton(struct device *dev)
 {
-	return to_bv(dev_to_vdpa(dev))->b;
+	return READ_ONCE(to_bv(dev_to_vdpa(dev))->b);
 }
 
 /* Owner and state are read without the lock, so that a long reset shows. */
@@ -36,18 +36,14 @@ static DEVICE_ATTR_RO(state);
 
 static ssize_t last_refusal_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct baton *b = sysfs_to_baton(dev);
-
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(to_bv(dev_to_vdpa(dev)));
 	return sysfs_emit(buf, "%s\n", b->report.refusal);
 }
 static DEVICE_ATTR_RO(last_refusal);
 
 static ssize_t last_fault_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct baton *b = sysfs_to_baton(dev);
-
-	guard(mutex)(&b->lock);
+	CLASS(baton_vdpa, b)(to_bv(dev_to_vdpa(dev)));
 	return sysfs_emit(buf, "%s\n", b->report.fault);
 }
 static DEVICE_ATTR_RO(last_fault);
@@ -69,7 +65,7 @@ static ssize_t policy_show(struct device *dev, struct device_attribute *attr, ch
 	unsigned int i;
 	int len = 0;
 
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	if (!bv->policy_set)
 		return sysfs_emit(buf, "default\n");
 	if (!bv->policy)
@@ -119,9 +115,9 @@ static ssize_t policy_store(struct device *dev, struct device_attribute *attr, c
 	else if (!sysfs_streq(text, "strict"))
 		err = policy_parse(text, &policy);
 
-	guard(mutex)(&bv->b->lock);
+	CLASS(baton_vdpa, b)(bv);
 	if (err) {
-		baton_report_refusal(bv->b,
+		baton_report_refusal(b,
 				     "policy refused: it is default, strict, permissive, or some of: mac promisc allmulti vlan");
 		return err;
 	}
@@ -132,6 +128,35 @@ static ssize_t policy_store(struct device *dev, struct device_attribute *attr, c
 }
 static DEVICE_ATTR_RW(policy);
 
+/* In the order of enum baton_relay_policy. */
+static const char *const relay_policies[] = { "auto", "always", "never" };
+
+static ssize_t relay_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct baton_vdpa *bv = to_bv(dev_to_vdpa(dev));
+
+	CLASS(baton_vdpa, b)(bv);
+	return sysfs_emit(buf, "%s\n", relay_policies[bv->relay]);
+}
+
+/* Takes effect with the next owner, as the policy does. */
+static ssize_t relay_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			   size_t count)
+{
+	struct baton_vdpa *bv = to_bv(dev_to_vdpa(dev));
+	int i = sysfs_match_string(relay_policies, buf);
+
+	CLASS(baton_vdpa, b)(bv);
+	if (i < 0) {
+		baton_report_refusal(b, "relay refused: it is auto, always or never");
+		return i;
+	}
+	bv->relay = i;
+
+	return count;
+}
+static DEVICE_ATTR_RW(relay);
+
 static struct attribute *attrs[] = {
 	&dev_attr_owner.attr,
 	&dev_attr_state.attr,
@@ -139,6 +164,7 @@ static struct attribute *attrs[] = {
 	&dev_attr_last_fault.attr,
 	&dev_attr_mapped_bytes.attr,
 	&dev_attr_policy.attr,
+	&dev_attr_relay.attr,
 	NULL
 };
 

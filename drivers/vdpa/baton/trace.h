@@ -147,6 +147,40 @@ DEFINE_EVENT(baton_mapping, baton_unmap,
 	TP_ARGS(dev, iova, size, pa, perm, err)
 );
 
+TRACE_EVENT(baton_relay,
+	TP_PROTO(const struct device *dev, u16 queue, u16 position),
+	TP_ARGS(dev, queue, position),
+	TP_STRUCT__entry(
+		__string(function, dev_name(dev))
+		__field(u16, queue)
+		__field(u16, position)
+	),
+	TP_fast_assign(
+		__assign_str(function);
+		__entry->queue = queue;
+		__entry->position = position;
+	),
+	TP_printk("%s: queue=%u position=%u", __get_str(function), __entry->queue,
+		  __entry->position)
+);
+
+TRACE_EVENT(baton_bypass,
+	TP_PROTO(const struct device *dev, u16 queue, bool offered),
+	TP_ARGS(dev, queue, offered),
+	TP_STRUCT__entry(
+		__string(function, dev_name(dev))
+		__field(u16, queue)
+		__field(bool, offered)
+	),
+	TP_fast_assign(
+		__assign_str(function);
+		__entry->queue = queue;
+		__entry->offered = offered;
+	),
+	TP_printk("%s: queue=%u offered=%u", __get_str(function), __entry->queue,
+		  __entry->offered)
+);
+
 #endif /* BATON_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

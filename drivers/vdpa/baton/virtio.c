@@ -61,6 +61,18 @@ int baton_virtio_watch(struct baton *b)
 }
 
 /**
+ * baton_virtio_forget() - a function leaves its virtio device, whose driver hangs
+ * @b: the function; does nothing if there is none
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_virtio_forget(struct baton *b)
+{
+	put_device(b->virtio.dev);
+	b->virtio.dev = NULL;
+}
+
+/**
  * baton_virtio_unwatch() - undo baton_virtio_watch()
  * @b: the function; there is no virtio device any more
  *
@@ -148,10 +160,14 @@ void baton_virtio_resume(struct baton *b)
 	mutex_lock(&b->lock);
 	if (b->owner.state == BATON_KERNEL_OWNS)
 		dev_info(b->fn->dev, "the virtio driver goes on after a reset\n");
-	else
+	else if (err)
 		baton_report_fault(b,
 				   "the virtio driver could not go on after a reset (%pe): its requests fail; unbind it",
-				   ERR_PTR(err ?: -EIO));
+				   ERR_PTR(err));
+	else
+		baton_report_fault(b,
+				   "the virtio driver went on after a reset, and the function did not (state %s): its requests fail; unbind it",
+				   baton_owner_state_name(b->owner.state));
 	mutex_unlock(&b->lock);
 
 	device_unlock(dev);

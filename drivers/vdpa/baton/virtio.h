@@ -27,6 +27,7 @@ struct baton_virtio {
 int baton_virtio_init(void);
 int baton_virtio_watch(struct baton *b);
 void baton_virtio_unwatch(struct baton *b);
+void baton_virtio_forget(struct baton *b);
 void baton_virtio_break(struct baton *b);
 void baton_virtio_pause(struct baton *b);
 void baton_virtio_resume(struct baton *b);
