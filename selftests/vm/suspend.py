@@ -118,6 +118,24 @@ def blk_is_slow():
         assert len(heads) == 1
 
 
+def blk_is_not_rung_for():
+    """A guest that is stopped between a request and its doorbell, which the device waits for."""
+    for way in "resume", "reset":
+        with Device(user_node("v1")) as dev:
+            blk = Blk(dev)
+            # On the user's own rings it is done before the device rests, relayed afterwards.
+            for number, done in (3, 3), (1, 3), (7, 4):
+                heads = post_writes(blk, number)
+                if way == "resume":
+                    dev.suspend()
+                    assert dev.get_vring_base(0) == done
+                    dev.resume()
+                else:
+                    stop_and_go_on(dev, [blk.queue])
+                assert sorted(blk.queue.wait()[0] for _ in heads) == sorted(heads)
+            blk.exercise()
+
+
 def blk_has_two_queues():
     """One of them relayed: what it has not answered does not excuse the other."""
     with Device(user_node("v1")) as dev:
@@ -304,7 +322,7 @@ def before_driver_ok():
         assert stands("blk0", "v1") == ("none", "blocked", False)
 
 
-ktap_start(14)
+ktap_start(15)
 sh("bind_baton net0; vdpa_add v0 net0; bind_baton blk0; vdpa_add v1 blk0")
 netdev = peer_goes()
 sh(f"ip -n peer address add {PEER}/24 dev {netdev}")
@@ -319,6 +337,8 @@ with case("blk, out of order: nothing is lost and nothing done twice"):
     blk_out_of_order(0)
 with case("blk, out of order: over the wrap"):
     blk_out_of_order(0xfff8)
+with case("blk, requests that nobody rang for: done before it rests"):
+    blk_is_not_rung_for()
 with case("blk, not ready any more: its position is that of what was done"):
     blk_is_not_ready()
 expect_log("suspend refused: queue 1 has requests that were not answered in")

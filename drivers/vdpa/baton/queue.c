@@ -161,6 +161,17 @@ void baton_queue_kick(struct baton_vdpa *bv, struct baton_queue *bq)
 		fn->ops->kick(fn, bq->index);
 }
 
+/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
+static void queue_ring(const struct baton_vdpa *bv, const struct baton_queue *bq, u32 data)
+{
+	struct baton_function *fn = bv->b->fn;
+
+	if (bv->hw_features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
+		fn->ops->kick_data(fn, data);
+	else
+		fn->ops->kick(fn, bq->index);
+}
+
 /**
  * baton_queue_start() - let doorbells of a queue through
  * @bv: the vDPA device, whose function has taken DRIVER_OK
@@ -170,7 +181,6 @@ void baton_queue_kick(struct baton_vdpa *bv, struct baton_queue *bq)
  */
 void baton_queue_start(struct baton_vdpa *bv, struct baton_queue *bq)
 {
-	struct baton_function *fn = bv->b->fn;
 	bool early;
 
 	if (!bq->enabled || bq->live || bq->index == bv->ctrl.index)
@@ -184,13 +194,8 @@ void baton_queue_start(struct baton_vdpa *bv, struct baton_queue *bq)
 		baton_relay_kick(bq);
 		return;
 	}
-	if (!early)
-		return;
-	/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
-	if (bv->hw_features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
-		fn->ops->kick_data(fn, READ_ONCE(bq->early_data));
-	else
-		fn->ops->kick(fn, bq->index);
+	if (early)
+		queue_ring(bv, bq, READ_ONCE(bq->early_data));
 }
 
 /**
@@ -451,6 +456,24 @@ static bool queue_answers(const struct baton_vdpa *bv, const struct baton_queue 
 	}
 }
 
+static bool queue_is_awaited(const struct baton_vdpa *bv, struct baton_queue *bq)
+{
+	return bq->enabled && queue_answers(bv, bq) && queue_under_way(bv, bq) > 0;
+}
+
+/*
+ * A guest can be stopped between a request and its doorbell, and that doorbell can come
+ * after baton_queue_hold(): without one the hardware need not look. (What is relayed has
+ * been rung for when it was forwarded.)
+ */
+static void queue_ring_awaited(const struct baton_vdpa *bv, struct baton_queue *bq)
+{
+	int avail = queue_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, idx));
+
+	if (!bq->relayed && avail >= 0)
+		queue_ring(bv, bq, (u32)avail << 16 | bq->index);
+}
+
 /**
  * baton_queue_settle() - wait until the hardware has answered what a user asked for
  * @bv: the vDPA device, which is about to be reset
@@ -469,13 +492,16 @@ static bool queue_answers(const struct baton_vdpa *bv, const struct baton_queue 
 u16 baton_queue_settle(struct baton_vdpa *bv)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(BATON_SETTLE_MS);
-	u16 i = 0;
+	u16 i;
 
 	if (bv->b->owner.state != BATON_USER_OWNS || bv->features & BIT_ULL(VIRTIO_F_RING_PACKED))
 		return bv->nr_queues;
+	for (i = 0; i < bv->nr_queues; i++)
+		if (queue_is_awaited(bv, &bv->queues[i]))
+			queue_ring_awaited(bv, &bv->queues[i]);
+	i = 0;
 	while (i < bv->nr_queues) {
-		if (!bv->queues[i].enabled || !queue_answers(bv, &bv->queues[i]) ||
-		    queue_under_way(bv, &bv->queues[i]) <= 0) {
+		if (!queue_is_awaited(bv, &bv->queues[i])) {
 			i++;
 			continue;
 		}
