@@ -280,7 +280,9 @@ def main():
     expect_log(r"was reset under its|baton_pci .*(refused|exceed|to be reset|makes no sense|is not mapped)|"
                r"callbacks suppressed|virtio_(net|blk) virtio\d+:|virtio\d+: |Unexpected TXQ|"
                r"net eth\d+: |no iotlb for asid|I/O error|Buffer I/O|unable to read partition|"
-               r"virtio_vdpa|control queue failed|block device autoloading is deprecated")
+               r"virtio_vdpa|control queue failed|block device autoloading is deprecated|"
+               # Bound in the very moment in which it is deleted.
+               r"vhost_vdpa v\d: probe with driver vhost_vdpa failed with error -22")
     for fn in FUNCTIONS.values():
         sh(f"bind_baton {fn}")
     calm()
