@@ -68,7 +68,7 @@ PLAN = [("6.12", "*", "*"), ("7.3", "*", "first"), ("7.3", "!b.py", "*"), ("7.2"
 def says(**headers):
     """The tests of these names, and what they say of themselves, in the place of those that there are."""
     said = {pathlib.Path(f"{name}.py"): {"kernels": [], "timeout": ["100"], "topology": ["net"],
-                                         **lines} for name, lines in headers.items()}
+                                         "cpus": ["1"], **lines} for name, lines in headers.items()}
     return mock.patch.object(check, "headers", said.get)
 
 
@@ -168,6 +168,7 @@ CASES = [
     ("kernels: no test runs nowhere", nowhere(), []),
     ("share: those that say so boot once", shared(SHARES, SHARES), ["t0+t1"]),
     ("share: no others", shared(SHARES, {}, SHARES), ["t0+t2", "t1"]),
+    ("share: not with who wants more processors", shared(SHARES, {**SHARES, "cpus": ["2"]}), ["t0", "t1"]),
     ("share: not if it takes too long", shared(LONG, SHARES), ["t0", "t1"]),
     ("topologies: the data is sound", topology_faults(), []),
     ("topologies: any of them with another IOMMU", topologies.find("net@amd")["iommu"], "amd"),

@@ -10,6 +10,7 @@
 #
 # shares: its VM
 # topology: net
+# cpus: 2
 # timeout: 400
 # not on kasan: what is freed stays aside for a while there, to catch who still uses it
 import fcntl

@@ -11,6 +11,7 @@
 #
 # shares: its VM
 # topology: net-blk
+# cpus: 2
 # timeout: 150
 from lib import *
 from vhost_vdpa import *

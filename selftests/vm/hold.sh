@@ -8,6 +8,7 @@
 #
 # shares: its VM
 # topology: net net@amd
+# cpus: 2
 # timeout: 120
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR

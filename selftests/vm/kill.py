@@ -8,6 +8,7 @@
 #     '--- a flood of broadcasts
 #
 # topology: peer
+# cpus: 2
 # timeout: 120
 import signal
 import socket

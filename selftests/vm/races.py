@@ -9,6 +9,7 @@
 #            attributes, configuration and statistics, read by two processes
 #
 # topology: net
+# cpus: 2
 # kernels: kcsan
 # timeout: 40
 import signal

@@ -13,6 +13,7 @@
 #
 # shares: its VM
 # topology: hotplug
+# cpus: 2
 # timeout: 220
 import fcntl
 import mmap

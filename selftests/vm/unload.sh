@@ -7,6 +7,7 @@
 #
 # shares: its VM
 # topology: net-blk
+# cpus: 2
 # timeout: 180
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR

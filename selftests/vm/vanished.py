@@ -8,6 +8,7 @@
 #   blk0 --- baton_pci (the same) ------------------ v1 --- virtio_vdpa --- a reader; partition scan
 #
 # topology: hotplug
+# cpus: 2
 # timeout: 120
 from lib import *
 from vhost_vdpa import *

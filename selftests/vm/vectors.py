@@ -6,6 +6,7 @@
 #   net0 blk0 (no MSI-X), net1 blk1 (one vector), net2 blk2 (two), blk3 (four, for four queues) --- baton_pci
 #
 # topology: vectors
+# cpus: 2
 # timeout: 200
 import functools
 

@@ -6,7 +6,7 @@ A topology is a dict:
   functions  list of what net(), blk() and the others below return
   iommu      a key of IOMMUS (default "intel")
   memory     MiB (default 1024)
-  cpus       (default 2)
+  cpus       (default: what the test says, one if it says nothing)
   cpu        QEMU CPU model (default "max")
   cmdline    more kernel arguments
   qemu       more QEMU arguments
@@ -434,7 +434,7 @@ def find(name):
     topology = TOPOLOGIES.get(base)
     if topology is None or (iommu and iommu not in IOMMUS):
         return None
-    return {"iommu": iommu or "intel", "memory": 1024, "cpus": 2, "cpu": "max", "cmdline": "",
+    return {"iommu": iommu or "intel", "memory": 1024, "cpus": None, "cpu": "max", "cmdline": "",
             "qemu": [], "functions": [], **topology, **({"iommu": iommu} if iommu else {})}
 
 
