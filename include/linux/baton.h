@@ -120,7 +120,8 @@ struct baton_doorbell {
  * @reset: Reset the whole function by a way that does not need it to
  *	cooperate (PCI: function-level reset), and restore what it needs to be
  *	accessible, bus mastering off. Called with no vectors allocated. Returns
- *	0, or a negative errno if there is no such way or it failed. May sleep.
+ *	0, or a negative errno if there is no such way, it failed, or the function
+ *	cannot be reached again @timeout_ms after it should. May sleep.
  * @present: Is the function still there (not unplugged)? May sleep.
  */
 struct baton_function_ops {
@@ -147,7 +148,7 @@ struct baton_function_ops {
 	int (*set_config_vector)(struct baton_function *fn, u16 vector);
 
 	void (*set_master)(struct baton_function *fn, bool on);
-	int (*reset)(struct baton_function *fn);
+	int (*reset)(struct baton_function *fn, unsigned int timeout_ms);
 	bool (*present)(struct baton_function *fn);
 };
 

@@ -7,6 +7,7 @@
 #
 # shares: its VM
 # topology: classes
+# cpus: 2
 # timeout: 200
 import platform
 

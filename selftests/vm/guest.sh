@@ -6,6 +6,7 @@
 #     net0 ---- hub ---- peer0 (192.0.2.1)        blk0 ---- a disk
 #
 # topology: guest
+# cpus: 2
 # timeout: 300
 # not on kasan: no KVM there, and a guest emulated in an emulated machine takes too long
 # not on lockdep: no KVM there, and a guest emulated in an emulated machine takes too long

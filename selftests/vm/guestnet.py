@@ -8,6 +8,7 @@
 #   net1 ------------------- v1 ----+--- vhost_vdpa --- QEMU ----+-- eth1 --- hub --- peer0
 #
 # topology: guest-control
+# cpus: 2
 # timeout: 450
 # not on kasan: no KVM there, and a guest emulated in an emulated machine takes too long
 # not on lockdep: no KVM there, and a guest emulated in an emulated machine takes too long

@@ -9,6 +9,7 @@
 # QEMU (up to 11.1 at least) corrupts memory if these are not contiguous behind an IOMMU.
 #
 # topology: rings@intel-pt
+# cpus: 2
 # timeout: 240
 from lib import *
 from vhost_vdpa import *

@@ -337,7 +337,7 @@ def early_frames():
     """Slow commands, and frames to somebody else all the while."""
     # All of the header: six bytes may well be in a descriptor.
     frame = STRANGER + b"\x02\0\0\0\0\x09\x88\xb5"
-    net0.set(command_ms=300)
+    net0.set(command_ms=CTRL_MS // 6)
     stop = threading.Event()
 
     def flood():

@@ -116,6 +116,9 @@ def blk_is_slow():
             heads.pop(blk.queue.wait()[0])
         blk.flush()
         assert len(heads) == 1
+        before = time.monotonic()
+        dev.reset()
+        assert 1.5 < time.monotonic() - before < 5 * SLOWER
 
 
 def blk_is_not_rung_for():
@@ -345,7 +348,7 @@ expect_log("suspend refused: queue 1 has requests that were not answered in")
 with case("blk, two queues: each is waited for"):
     blk_has_two_queues()
 expect_log("suspend refused: queue 0 has requests that were not answered in")
-with case("blk, slow, on its user's own rings: it runs on"):
+with case("blk, slow, on its user's own rings: it runs on; a reset waits two seconds"):
     blk_is_slow()
 with case("net: suspended and going on forty times, with each receive buffer"):
     net_rests()

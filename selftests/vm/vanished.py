@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 # C11.2, nobody waits for a function that is gone from the bus: it is deleted, unbound and removed while the
-# kernel's driver of a disk waits for requests that nobody will answer, while a netdev is up and has
+# kernel's driver of a disk waits for requests that nobody will answer (and so it is for a disk that is there), while a netdev is up and has
 # traffic, and while a user has it open. Each returns in time, and so does "vdpa dev show".
 #
 #   net0 --- baton_pci (built with BATON_FAULTS) --- v0 --- virtio_vdpa --- ping; vhost_vdpa
@@ -68,35 +68,61 @@ def user(how):
     sh("bind_baton net0; vdpa_add v0 net0")
 
 
-def disk(how):
-    """The reader never returns, nor does the driver; nothing else waits."""
-    name = sh("vdpa_bind v1 virtio_vdpa; vdpa_disk v1")
+@contextlib.contextmanager
+def reads(dev):
+    """One who waits for a disk that does not answer, and whose driver therefore never returns either."""
+    name = sh(f"vdpa_bind {dev} virtio_vdpa; vdpa_disk {dev}")
     cpu = int(pathlib.Path(f"/sys/block/{name}/mq/0/cpu_list").read_text().split(",")[0])
+    # At DRIVER_OK, QEMU's disk rings for itself, and hears it when its main loop gets round to it.
+    time.sleep(SLOWER)
     fault("blk0", queue=0, deaf=1)
-    with open(f"/dev/{name}", "rb") as stream:
-        pid = os.fork()
-        if not pid:
-            os.sched_setaffinity(0, {cpu})
-            stream.seek(1 << 20)
-            stream.read(4096)
-            os._exit(0)
-    time.sleep(0.5)
-    fault(**GONE)
-    timed(f"disk with a request under way, {how}", how, STUCK + 4)
-    assert os.waitpid(pid, os.WNOHANG) == (0, 0), "was not under way"
-    timed("disk, its function removed", f"echo 1 >{PCI}/{function('blk0')}/remove", 4)
+    pid = os.fork()
+    if not pid:
+        # Whoever else has it open then waits to close it.
+        os.sched_setaffinity(0, {cpu})
+        try:
+            os.pread(os.open(f"/dev/{name}", os.O_RDONLY), 4096, 1 << 20)
+        finally:
+            os._exit(1)
+    inflight = pathlib.Path(f"/sys/block/{name}/inflight")
+    wait_for(lambda: inflight.read_text().split()[0] != "0")
+    yield
+    assert os.waitpid(pid, os.WNOHANG) == (0, 0), "was answered"
+
+
+def disk():
+    with reads("v1"):
+        fault(**GONE)
+        timed("disk that is gone, deleted", "vdpa dev del v1", STUCK + 4)
     assert vdpa_read("v1", "state") == "dead"
     fault(**WELL)
+    flr("blk0")
+
+
+def deaf_disk():
+    """It is there: nobody waits for its driver, and the next has it."""
+    sh("vdpa_add v2 blk0")
+    with reads("v2"):
+        timed("deaf disk, reset", f"echo 1 >{PCI}/{function('blk0')}/reset", STUCK + 4)
+        timed("deaf disk, deleted", "vdpa dev del v2", STUCK + 4)
+    assert vdpa_read("v2", "state") == "dead"
+    fault(**WELL)
+    sh("vdpa_add v3 blk0")
+    exercise(user_node("v3"))
+    timed("disk, its function removed", f"echo 1 >{PCI}/{function('blk0')}/remove", 4)
 
 
 def main():
-    ktap_start(6)
+    ktap_start(7)
     # virtio_net may or may not have something to send while its function is gone.
     for line in ("built with BATON_FAULTS", "broken: flr failed",
                  r"the function is gone|net eth\d+: Failed to|Failed to add sgs for command vq|"
                  r"Unexpected TXQ .0. queue failure|the hardware's control queue failed .-ENODEV.",
-                 "no longer broken|has left vDPA device v1, whose driver waits"):
+                 "no longer broken", "was reset under its consumer", "the virtio driver waits for requests that are not answered",
+                 "has left vDPA device v[12], whose driver waits"):
         expect_log(line)
+    # Two drivers are to hang, and do so until the VM's end.
+    pathlib.Path("/proc/sys/kernel/hung_task_timeout_secs").write_text("0")
     sh("BATON_MODULES=faults baton_reload; bind_baton net0; bind_baton blk0; vdpa_add v0 net0; vdpa_add v1 blk0")
     unbind = f"echo {function('net0')} >/sys/bus/pci/drivers/baton_pci/unbind"
     for how in "vdpa dev del v0", unbind:
@@ -104,8 +130,10 @@ def main():
             netdev(how)
     with case("a user"):
         user(unbind)
-    with case("a disk with a request under way"):
-        disk("vdpa dev del v1")
+    with case("a disk that is gone, with a request under way"):
+        disk()
+    with case("a disk that does not answer"):
+        deaf_disk()
     with case("everybody else goes on: kernel"):
         sh("vdpa_bind v0 virtio_vdpa; net_up v0; pings")
     with case("everybody else goes on: user"):

@@ -122,8 +122,9 @@ def mac(name):
 
 
 def blk(name, props=None, place=None):
+    # Its number of queues would be that of the VM's processors.
     return function(name, "virtio-blk-pci",
-                    {"drive": f"{name}-be", "serial": name, **(props or {})},
+                    {"drive": f"{name}-be", "serial": name, "num-queues": "2", **(props or {})},
                     ["-blockdev", drive(name)], disks={name: 64}, **(place or {}))
 
 

@@ -72,7 +72,7 @@ static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 			/* It is stopped, and its owner, who cannot go on without it, is told. */
 			ctrl->refused++;
 			baton_report_fault(b,
-					   "the hardware's control queue failed (%pe): function reset, its owner has to reset as well",
+					   "the hardware's control queue failed (%pe): function stopped, its owner has to reset it",
 					   ERR_PTR(err));
 			bv->fail(bv, true);
 			reply[0] = VIRTIO_NET_ERR;

@@ -65,12 +65,11 @@ static bool cvq_hardware_is_gone(struct baton_vdpa *bv)
 }
 
 /* Wait for the one answer that is due. */
-static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot)
+static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot, ktime_t deadline)
 {
 	unsigned long look = jiffies + LOOK_AFTER;
 	struct baton_cvq *cvq = &bv->cvq;
 	struct vring_used *used = cvq_ring(cvq).used;
-	ktime_t deadline = ktime_add_ms(ktime_get(), READ_ONCE(baton_ctrl_timeout_ms));
 	int answered;
 	bool late;
 
@@ -137,20 +136,13 @@ static void cvq_kick(struct baton_vdpa *bv)
 		fn->ops->kick(fn, cvq->index);
 }
 
-/**
- * baton_cvq_send() - give the hardware a command, and wait for its answer
- * @bv: the vDPA device; the hardware's control queue is set up
- * @cmd: the command
- * @len: its length, at most %BATON_COMMAND_MAX
- * @reply: where the answer goes
- * @reply_len: how long it may be, at most %BATON_REPLY_MAX
- *
- * Context: may sleep, for as long as the module parameter ctrl_timeout_ms says;
- * &baton.lock held.
- * Return: 0; -ETIMEDOUT if there was no answer, -ENODEV if the function is gone,
- * -EPROTO if the answer makes no sense: the hardware cannot be given another command then.
- */
-int baton_cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply, size_t reply_len)
+static ktime_t cvq_deadline(void)
+{
+	return ktime_add_ms(ktime_get(), READ_ONCE(baton_ctrl_timeout_ms));
+}
+
+static int cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply, size_t reply_len,
+		    ktime_t deadline)
 {
 	struct baton_cvq *cvq = &bv->cvq;
 	struct baton_slot slot = baton_slots_next(&cvq->slots, len);
@@ -183,7 +175,7 @@ int baton_cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply, 
 	mb();
 	cvq_kick(bv);
 
-	err = cvq_wait_answer(bv, &slot);
+	err = cvq_wait_answer(bv, &slot, deadline);
 	cvq->written[slot.nth] = ktime_get();
 	if (slot.nth_long >= 0)
 		cvq->written_long[slot.nth_long] = cvq->written[slot.nth];
@@ -195,6 +187,24 @@ int baton_cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply, 
 	memcpy(reply, ack, reply_len);
 
 	return 0;
+}
+
+/**
+ * baton_cvq_send() - give the hardware a command, and wait for its answer
+ * @bv: the vDPA device; the hardware's control queue is set up
+ * @cmd: the command
+ * @len: its length, at most %BATON_COMMAND_MAX
+ * @reply: where the answer goes
+ * @reply_len: how long it may be, at most %BATON_REPLY_MAX
+ *
+ * Context: may sleep, for as long as the module parameter ctrl_timeout_ms says;
+ * &baton.lock held.
+ * Return: 0; -ETIMEDOUT if there was no answer, -ENODEV if the function is gone,
+ * -EPROTO if the answer makes no sense: the hardware cannot be given another command then.
+ */
+int baton_cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply, size_t reply_len)
+{
+	return cvq_send(bv, cmd, len, reply, reply_len, cvq_deadline());
 }
 
 /**
@@ -271,12 +281,14 @@ int baton_cvq_setup(struct baton_vdpa *bv)
  * baton_cvq_restore() - tell the hardware what was provisioned
  * @bv: the vDPA device, whose function has just seen DRIVER_OK
  *
- * Context: may sleep; &baton.lock held.
+ * Context: may sleep, for as long in all as the module parameter ctrl_timeout_ms says;
+ * &baton.lock held.
  * Return: 0 or a negative errno.
  */
 int baton_cvq_restore(struct baton_vdpa *bv)
 {
 	u8 cmd[BATON_RESTORE_MAX], ack;
+	ktime_t deadline = cvq_deadline();
 	unsigned int nth;
 	ktime_t start;
 	size_t len;
@@ -289,7 +301,7 @@ int baton_cvq_restore(struct baton_vdpa *bv)
 		if (!len)
 			return 0;
 		start = ktime_get();
-		err = baton_cvq_send(bv, cmd, len, &ack, sizeof(ack));
+		err = cvq_send(bv, cmd, len, &ack, sizeof(ack), deadline);
 		/* No queue of a user's runs yet: only the hardware can have answered (C13). */
 		bv->cvq.slowest = max(bv->cvq.slowest, ktime_sub(ktime_get(), start));
 		/* Hardware that takes no VLAN 0 may be one that lets it pass: it hides nobody. */

@@ -332,12 +332,12 @@ static void faulty_set_master(struct baton_function *fn, bool on)
 	faulty_raise(faulty);
 }
 
-static int faulty_reset(struct baton_function *fn)
+static int faulty_reset(struct baton_function *fn, unsigned int timeout_ms)
 {
 	struct faulty *faulty = to_faulty(fn);
 
 	return faulty_is(faulty, faults.flr_errno) ? -(int)faults.flr_errno
-		: faulty->real->reset(fn);
+		: faulty->real->reset(fn, timeout_ms);
 }
 
 static bool faulty_present(struct baton_function *fn)

@@ -205,7 +205,7 @@ static int step_flr(struct baton *b)
 	/* The PCI core would wait a minute for one that will not come back. */
 	if (!b->fn->ops->present(b->fn))
 		return -ENODEV;
-	err = b->fn->ops->reset(b->fn);
+	err = b->fn->ops->reset(b->fn, READ_ONCE(baton_reset_timeout_ms));
 	if (err)
 		baton_report_fault(b, "function-level reset failed: %pe", ERR_PTR(err));
 	else
@@ -334,8 +334,6 @@ void baton_handover_fail(struct baton_vdpa *bv, bool stop)
 	/* A kernel driver spins until it is answered, or its queues are broken. */
 	if (stop || b->owner.owner == BATON_KERNEL)
 		baton_handover_event(b, BATON_EV_LOSE);
-	if (stop)
-		baton_handover_reset(b);
 	WRITE_ONCE(bv->needs_reset, true);
 	baton_irq_config(bv);
 }

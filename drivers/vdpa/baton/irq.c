@@ -445,3 +445,21 @@ void baton_irq_free(struct baton_vdpa *bv)
 	vectors_free_irqs(bv, bv->nr_vectors);
 	vectors_free(bv);
 }
+
+/**
+ * baton_irq_count() - how often the hardware has said that it answered something
+ * @bv: the vDPA device
+ *
+ * Context: any; &baton.lock held.
+ * Return: a number that changes when it does.
+ */
+unsigned long baton_irq_count(const struct baton_vdpa *bv)
+{
+	unsigned long sum = 0;
+	u16 i;
+
+	for (i = 0; i < bv->nr_queues; i++)
+		sum += data_race(bv->queues[i].interrupts);
+
+	return sum;
+}

@@ -34,5 +34,6 @@ void baton_irq_free(struct baton_vdpa *bv);
 void baton_irq_config(struct baton_vdpa *bv);
 void baton_irq_queue(struct baton_queue *bq);
 void baton_irq_listen(struct baton_vdpa *bv, struct baton_queue *bq);
+unsigned long baton_irq_count(const struct baton_vdpa *bv);
 
 #endif /* BATON_IRQ_H */

@@ -15,17 +15,16 @@
 #include "gone.h"
 #include "handover.h"
 #include "holder.h"
+#include "irq.h"
 #include "mgmt.h"
 #include "ops.h"
+#include "param.h"
 #include "provision.h"
 #include "status.h"
 #include "sysfs.h"
 
 /* How long a user who is asked to close a device is waited for. */
 #define GRACE_MS 300
-
-/* How long the kernel's driver of what has gone is, if it waits for its requests. */
-#define STUCK_MS 3000
 
 static struct baton *mgmt_to_baton(struct vdpa_mgmt_dev *mdev)
 {
@@ -206,28 +205,46 @@ static void mgmt_release(struct work_struct *work)
 
 /*
  * How long the consumer may take to let go, in ms; 0: for ever. The kernel's driver is left
- * alone only if it waits for what cannot come any more, in requests: until then it may use
- * the function's DMA mappings.
+ * alone only if it waits for requests that nobody answers: until then it may use the
+ * function's DMA mappings.
  */
 static unsigned int mgmt_patience(struct baton_vdpa *bv)
 {
 	const struct baton_class *class;
-	bool present;
 
 	CLASS(baton_vdpa, b)(bv);
 	/* Whoever is not bound by now will not be: see consumer_comes(). */
 	WRITE_ONCE(bv->leave.begun, true);
 	class = b->config.class;
 	/* Its driver must not wait for what will never come. */
-	present = b->fn->ops->present(b->fn);
-	if (!present)
+	if (!b->fn->ops->present(b->fn))
 		baton_handover_event(b, BATON_EV_LOSE);
 	if (b->owner.consumer == BATON_USER)
 		return GRACE_MS;
-	if (!present && b->owner.state == BATON_LOST && class && class->pausable)
-		return STUCK_MS;
+	if (b->owner.consumer == BATON_KERNEL && class && class->pausable)
+		return BATON_STUCK_MS;
 
 	return 0;
+}
+
+static unsigned long mgmt_count_answers(struct baton_vdpa *bv)
+{
+	CLASS(baton_vdpa, b)(bv);
+	return baton_irq_count(bv);
+}
+
+/* A disk that answers, however slowly, has data that its driver still writes. */
+static bool mgmt_await(struct baton_vdpa *bv, unsigned int patience)
+{
+	unsigned long answers;
+
+	do {
+		answers = mgmt_count_answers(bv);
+		if (wait_for_completion_timeout(&bv->leave.released, msecs_to_jiffies(patience)))
+			return true;
+	} while (patience == BATON_STUCK_MS && mgmt_count_answers(bv) != answers);
+
+	return false;
 }
 
 /* Returns whether the device has no consumer any more: otherwise it is not ours any more. */
@@ -246,7 +263,7 @@ static bool mgmt_leave(struct baton_vdpa *bv)
 	INIT_WORK(&bv->leave.work, mgmt_release);
 	init_completion(&bv->leave.released);
 	queue_work(mgmt_wq, &bv->leave.work);
-	if (wait_for_completion_timeout(&bv->leave.released, msecs_to_jiffies(patience)))
+	if (mgmt_await(bv, patience))
 		return true;
 
 	bv->vdpa.mdev = NULL;

@@ -50,7 +50,7 @@
  *	    '----------------'                    '-------------------------|
  *	                                            kernel, user -- lose -> lost
  *
- * Shutdown drains what is not broken, and leads to dead, from where nothing does.
+ * Shutdown drains what has not been, and leads to dead, from where nothing does.
  * Suspend drains what a user owns, and leads to suspended, from where both negotiate
  * and drain do, as from blocked.
  */
@@ -83,7 +83,8 @@ static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
 		[BATON_EV_NEGOTIATE]	= START_NEGOTIATION,
 		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= KEEP,
-		[BATON_EV_SHUTDOWN]	= START_END,
+		/* It has been reset, and nobody waits once more for one that may have died since. */
+		[BATON_EV_SHUTDOWN]	= SET_DEAD,
 	},
 	[BATON_NEGOTIATED] = {
 		[BATON_EV_GRANT]	= START_GRANT,
@@ -113,7 +114,7 @@ static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
 		/* What there is to be drained was. */
 		[BATON_EV_DRAIN]	= SET_BLOCKED,
 		[BATON_EV_LOSE]		= KEEP,
-		[BATON_EV_SHUTDOWN]	= START_END,
+		[BATON_EV_SHUTDOWN]	= SET_DEAD,
 		[BATON_EV_SUSPEND]	= KEEP,
 	},
 	[BATON_BROKEN] = {

@@ -6,15 +6,15 @@
 
 #include "param.h"
 
-unsigned int baton_reset_timeout_ms = 10000;
+unsigned int baton_reset_timeout_ms = 1000;
 module_param_named(reset_timeout_ms, baton_reset_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(reset_timeout_ms,
-		 "How long a function may take to answer a reset before it is reset by force (ms, default 10000)");
+		 "How long a function may take to answer a reset before it is reset by force (ms, default 1000)");
 
-unsigned int baton_ctrl_timeout_ms = 5000;
+unsigned int baton_ctrl_timeout_ms = 1000;
 module_param_named(ctrl_timeout_ms, baton_ctrl_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(ctrl_timeout_ms,
-		 "How long a function may take to answer a control command before it is reset (ms, default 5000)");
+		 "How long a function may take to answer a control command, or all that tell it what was provisioned, before it is stopped (ms, default 1000)");
 
 bool baton_allow_unsafe_interrupts;
 module_param_named_unsafe(allow_unsafe_interrupts, baton_allow_unsafe_interrupts, bool, 0444);

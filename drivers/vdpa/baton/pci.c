@@ -7,12 +7,18 @@
  * asks for this driver by driver_override.
  */
 #include <linux/baton.h>
+#include <linux/delay.h>
 #include <linux/io.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci_modern.h>
+
+/* What a function may take for an FLR, and, after an error of the bus, for coming back. */
+#define FLR_MS		100
+#define RECOVERY_MS	1000
 
 static bool physical_doorbells;
 module_param(physical_doorbells, bool, 0644);
@@ -260,7 +266,45 @@ static void baton_pci_set_master(struct baton_function *fn, bool on)
 		pci_clear_master(pdev);
 }
 
-static int baton_pci_reset(struct baton_function *fn)
+static bool baton_pci_answers(struct pci_dev *pdev)
+{
+	u32 command;
+
+	pci_read_config_dword(pdev, PCI_COMMAND, &command);
+
+	return !PCI_POSSIBLE_ERROR(command);
+}
+
+/*
+ * PCIe 6.0, 6.6.2. Not pcie_flr(), which waits a minute for a function that does not come
+ * back (on older kernels for one that was not there before, too): our callers hold locks
+ * that others need.
+ */
+static int baton_pci_flr(struct pci_dev *pdev, unsigned int timeout_ms)
+{
+	unsigned long end;
+	int err;
+
+	err = pcie_reset_flr(pdev, PCI_RESET_PROBE);
+	if (err)
+		return err;
+	if (!baton_pci_answers(pdev))
+		return -ENODEV;
+	if (!pci_wait_for_pending_transaction(pdev))
+		dev_warn(&pdev->dev, "reset with transactions pending\n");
+	pcie_capability_set_word(pdev, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR);
+	msleep(FLR_MS);
+	end = jiffies + msecs_to_jiffies(timeout_ms);
+	while (!baton_pci_answers(pdev)) {
+		if (time_after(jiffies, end))
+			return -ETIMEDOUT;
+		msleep(20);
+	}
+
+	return 0;
+}
+
+static int baton_pci_reset(struct baton_function *fn, unsigned int timeout_ms)
 {
 	struct baton_pci *p = to_baton_pci(fn);
 	struct pci_dev *pdev = p->mdev.pci_dev;
@@ -276,7 +320,7 @@ static int baton_pci_reset(struct baton_function *fn)
 	 */
 	if (!pci_cfg_access_trylock(pdev))
 		return -EBUSY;
-	err = pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
+	err = baton_pci_flr(pdev, timeout_ms);
 	if (!err) {
 		err = pci_load_saved_state(pdev, p->saved);
 		pci_restore_state(pdev);
@@ -431,8 +475,8 @@ static pci_ers_result_t baton_pci_mmio_enabled(struct pci_dev *pdev)
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
 	baton_function_reset_prepare(&p->fn);
-	if (baton_pci_reset(&p->fn))
-		dev_warn(&pdev->dev, "not reset after an error: it has no FLR\n");
+	if (baton_pci_reset(&p->fn, RECOVERY_MS))
+		dev_warn(&pdev->dev, "not reset after an error: it has no FLR, or did not come back\n");
 	baton_function_reset_done(&p->fn);
 
 	return PCI_ERS_RESULT_RECOVERED;

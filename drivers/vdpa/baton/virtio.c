@@ -19,11 +19,18 @@
  * of the parent's children, finds it for a shorter time: a device leaves both
  * before its driver is removed.
  */
+#include <linux/completion.h>
 #include <linux/device.h>
 #include <linux/mod_devicetable.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
 #include <linux/virtio.h>
+#include <linux/workqueue.h>
 
 #include "core.h"
+#include "function.h"
+#include "irq.h"
+#include "param.h"
 #include "virtio.h"
 
 static const struct bus_type *virtio_bus_type;
@@ -98,66 +105,190 @@ void baton_virtio_break(struct baton *b)
 		virtio_break_device(dev_to_virtio(b->virtio.dev));
 }
 
+/*
+ * A driver that steps aside, until it may go on.
+ *
+ * It waits for its requests, and a function that has died answers none: so a work item
+ * does that, and holds the lock of the virtio device from the one to the other. Who resets
+ * the function holds locks of the PCI core, those of its bridge among them, and awaits it
+ * for as long as requests are answered.
+ *
+ * Reclaim could write to the very disk that waits for us: no memory is to be had by that.
+ */
+struct baton_virtio_pause {
+	struct work_struct work;
+	struct baton *b;
+	struct device *dev;
+	atomic_t state;
+	int err;
+	struct completion frozen;
+	struct completion go_on;
+	struct completion restored;
+};
+
+enum {
+	PAUSE_AWAITED,
+	PAUSE_FROZEN,		/* in time: it rests until it is told to go on */
+	PAUSE_ABANDONED,	/* nobody waits: it goes on as soon as it can */
+};
+
+static void pause_free(struct baton_virtio_pause *pause)
+{
+	put_device(pause->dev);
+	baton_function_put(pause->b);
+	kfree(pause);
+}
+
+static bool pause_decide(struct baton_virtio_pause *pause, int state)
+{
+	return atomic_cmpxchg(&pause->state, PAUSE_AWAITED, state) == PAUSE_AWAITED;
+}
+
+static bool pause_is_owned(struct baton *b)
+{
+	guard(mutex)(&b->lock);
+	return b->owner.state == BATON_KERNEL_OWNS;
+}
+
+static void pause_work(struct work_struct *work)
+{
+	struct baton_virtio_pause *pause = container_of(work, struct baton_virtio_pause, work);
+	struct virtio_device *virtio = dev_to_virtio(pause->dev);
+	unsigned int noio = memalloc_noio_save();
+	bool awaited;
+
+	device_lock(pause->dev);
+	pause->err = pause_is_owned(pause->b) && pause->dev->driver
+			     ? baton_compat_virtio_freeze(virtio) : -ENODEV;
+	awaited = pause_decide(pause, PAUSE_FROZEN);
+	if (awaited) {
+		complete(&pause->frozen);
+		wait_for_completion(&pause->go_on);
+	}
+	if (!pause->err)
+		pause->err = baton_compat_virtio_restore(virtio);
+	device_unlock(pause->dev);
+	memalloc_noio_restore(noio);
+	if (awaited)
+		complete(&pause->restored);
+	else
+		pause_free(pause);
+}
+
+static struct baton_virtio_pause *pause_begin(struct baton *b)
+{
+	struct baton_virtio_pause *pause = kzalloc(sizeof(*pause), GFP_KERNEL);
+
+	if (!pause)
+		return NULL;
+	mutex_lock(&b->lock);
+	if (b->owner.state == BATON_KERNEL_OWNS)
+		pause->dev = get_device(b->virtio.dev);
+	mutex_unlock(&b->lock);
+	if (!pause->dev) {
+		kfree(pause);
+		return NULL;
+	}
+	pause->b = baton_function_get(b);
+	INIT_WORK(&pause->work, pause_work);
+	init_completion(&pause->frozen);
+	init_completion(&pause->go_on);
+	init_completion(&pause->restored);
+	queue_work(baton_wq, &pause->work);
+
+	return pause;
+}
+
+static int pause_end(struct baton_virtio_pause *pause)
+{
+	int err;
+
+	complete(&pause->go_on);
+	wait_for_completion(&pause->restored);
+	err = pause->err;
+	pause_free(pause);
+
+	return err;
+}
+
+static unsigned long pause_answers(struct baton *b)
+{
+	guard(mutex)(&b->lock);
+	return b->bv ? baton_irq_count(b->bv) : 0;
+}
+
+/* Returns whether its driver has let go of it, or has had none to. */
+static bool pause_await(struct baton_virtio_pause *pause)
+{
+	unsigned long answers;
+
+	do {
+		answers = pause_answers(pause->b);
+		if (wait_for_completion_timeout(&pause->frozen, msecs_to_jiffies(BATON_STUCK_MS)))
+			return true;
+	} while (pause_answers(pause->b) != answers);
+	if (pause_decide(pause, PAUSE_ABANDONED))
+		return false;
+	/* Just now. */
+	wait_for_completion(&pause->frozen);
+
+	return true;
+}
+
 /**
  * baton_virtio_pause() - have the kernel's driver let go of the function
  * @b: the function
  *
  * Does nothing unless a virtio driver owns the function and can be paused.
  *
- * Context: may sleep, until all requests that the driver has under way are
- * answered; &baton.lock not held. Takes the lock of the virtio device, so that
- * its driver stays until baton_virtio_resume(), which must follow in the same context.
+ * Context: may sleep, as long as requests that the driver has under way are answered, and
+ * %BATON_STUCK_MS; &baton.lock not held. A work item holds the lock of the virtio device,
+ * so that its driver stays until baton_virtio_resume(), which must follow in the same context.
  */
 void baton_virtio_pause(struct baton *b)
 {
-	struct device *dev;
-	bool owned;
-	int err;
+	struct baton_virtio_pause *pause;
 
 	if (!b->config.class || !b->config.class->pausable)
 		return;
-	mutex_lock(&b->lock);
-	dev = get_device(b->virtio.dev);
-	mutex_unlock(&b->lock);
-	if (!dev)
+	pause = pause_begin(b);
+	if (!pause)
 		return;
-
-	device_lock(dev);
-	mutex_lock(&b->lock);
-	owned = b->owner.state == BATON_KERNEL_OWNS;
-	mutex_unlock(&b->lock);
-	if (owned && dev->driver) {
-		err = baton_compat_virtio_freeze(dev_to_virtio(dev));
-		if (!err) {
-			b->virtio.paused = dev;
-			return;
-		}
-		dev_warn(b->fn->dev, "the virtio driver cannot be paused: %pe\n", ERR_PTR(err));
+	if (!pause_await(pause)) {
+		baton_report_fault(b,
+				   "the virtio driver waits for requests that are not answered: reset without it; delete the vDPA device");
+		return;
 	}
-	device_unlock(dev);
-	put_device(dev);
+	if (pause->err) {
+		dev_warn(b->fn->dev, "the virtio driver cannot be paused: %pe\n",
+			 ERR_PTR(pause->err));
+		pause_end(pause);
+		return;
+	}
+	b->virtio.paused = pause;
+	b->virtio.noio = memalloc_noio_save();
 }
 
 /**
  * baton_virtio_resume() - let the kernel's driver have the function again
  * @b: the function
  *
- * Does nothing unless baton_virtio_pause() did something. If the function does not
+ * Does nothing if baton_virtio_pause() did nothing. If the function does not
  * come back to life, its driver finds that its queues are broken.
  *
  * Context: may sleep; &baton.lock not held; after baton_virtio_pause().
  */
 void baton_virtio_resume(struct baton *b)
 {
-	struct device *dev = b->virtio.paused;
 	int err;
 
-	if (!dev)
+	if (!b->virtio.paused)
 		return;
-	err = baton_compat_virtio_restore(dev_to_virtio(dev));
+	err = pause_end(b->virtio.paused);
 	b->virtio.paused = NULL;
+	memalloc_noio_restore(b->virtio.noio);
 
-	mutex_lock(&b->lock);
+	guard(mutex)(&b->lock);
 	if (b->owner.state == BATON_KERNEL_OWNS)
 		dev_info(b->fn->dev, "the virtio driver goes on after a reset\n");
 	else if (err)
@@ -168,10 +299,6 @@ void baton_virtio_resume(struct baton *b)
 		baton_report_fault(b,
 				   "the virtio driver went on after a reset, and the function did not (state %s): its requests fail; unbind it",
 				   baton_owner_state_name(b->owner.state));
-	mutex_unlock(&b->lock);
-
-	device_unlock(dev);
-	put_device(dev);
 }
 
 /**

@@ -8,6 +8,7 @@
 #include <linux/notifier.h>
 
 struct baton;
+struct baton_virtio_pause;
 struct device;
 
 /**
@@ -15,13 +16,15 @@ struct device;
  * @nb: tells when one comes and goes
  * @dev: the device, from before its driver is probed until after it is removed;
  *	 holds a reference; &baton.lock guards it
- * @paused: @dev, while its driver has stepped aside; belongs to whoever holds
- *	    the function's device lock
+ * @paused: that its driver has stepped aside; belongs to whoever holds the
+ *	    function's device lock
+ * @noio: what memalloc_noio_save() said then
  */
 struct baton_virtio {
 	struct notifier_block nb;
 	struct device *dev;
-	struct device *paused;
+	struct baton_virtio_pause *paused;
+	unsigned int noio;
 };
 
 int baton_virtio_init(void);
