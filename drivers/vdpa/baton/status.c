@@ -9,7 +9,8 @@
  *	without FEATURES_OK	blocked, broken or dead
  *	FEATURES_OK		negotiated; blocked or broken, if it was reset by
  *				others or failed since: then DRIVER_OK is refused
- *	and DRIVER_OK		kernel or user; suspended; lost; dead after a shutdown
+ *	and DRIVER_OK		kernel or user; suspended; lost; dead after a shutdown;
+ *				blocked or broken, if the system has slept since
  *	FAILED			as without; the last DRIVER_OK was refused
  *
  * NEEDS_RESET is not among the bits that the consumer sets: &baton_vdpa.needs_reset

@@ -82,6 +82,8 @@ void baton_virtio_unwatch(struct baton *b)
 {
 	bus_unregister_notifier(virtio_bus_type, &b->virtio.nb);
 	WARN_ON(b->virtio.dev);
+	/* It was taken off the bus before it could wake. */
+	put_device(b->virtio.asleep);
 }
 
 /**
@@ -170,6 +172,70 @@ void baton_virtio_resume(struct baton *b)
 				   baton_owner_state_name(b->owner.state));
 	mutex_unlock(&b->lock);
 
+	device_unlock(dev);
+	put_device(dev);
+}
+
+/**
+ * baton_virtio_sleep() - have the kernel's driver let go of the function until the system wakes
+ * @b: the function
+ *
+ * User space is frozen: each driver can that knows how to. Of one that does not know, the
+ * function has to be taken. Does nothing unless a virtio driver owns the function.
+ *
+ * Context: may sleep, until all requests that the driver has under way are answered;
+ * &baton.lock not held. No lock is kept.
+ * Return: 0; the errno with which the driver refuses, and has not let go.
+ */
+int baton_virtio_sleep(struct baton *b)
+{
+	struct device *dev;
+	bool owned;
+	int err = 0;
+
+	mutex_lock(&b->lock);
+	dev = get_device(b->virtio.dev);
+	mutex_unlock(&b->lock);
+	if (!dev)
+		return 0;
+
+	device_lock(dev);
+	mutex_lock(&b->lock);
+	owned = b->owner.state == BATON_KERNEL_OWNS;
+	mutex_unlock(&b->lock);
+	if (owned && dev->driver && drv_to_virtio(dev->driver)->freeze) {
+		err = baton_compat_virtio_freeze(dev_to_virtio(dev));
+		if (!err)
+			b->virtio.asleep = get_device(dev);
+		else
+			dev_warn(b->fn->dev, "the virtio driver does not let the system sleep: %pe\n",
+				 ERR_PTR(err));
+	}
+	device_unlock(dev);
+	put_device(dev);
+
+	return err;
+}
+
+/**
+ * baton_virtio_wake() - undo baton_virtio_sleep()
+ * @b: the function
+ *
+ * Context: may sleep; &baton.lock not held.
+ */
+void baton_virtio_wake(struct baton *b)
+{
+	struct device *dev = b->virtio.asleep;
+
+	if (!dev)
+		return;
+	b->virtio.asleep = NULL;
+	device_lock(dev);
+	if (dev->driver) {
+		b->virtio.paused = dev;
+		baton_virtio_resume(b);
+		return;
+	}
 	device_unlock(dev);
 	put_device(dev);
 }

@@ -17,11 +17,14 @@ struct device;
  *	 holds a reference; &baton.lock guards it
  * @paused: @dev, while its driver has stepped aside; belongs to whoever holds
  *	    the function's device lock
+ * @asleep: @dev, if its driver has stepped aside until the system wakes; holds a
+ *	    reference; belongs to the function's power management
  */
 struct baton_virtio {
 	struct notifier_block nb;
 	struct device *dev;
 	struct device *paused;
+	struct device *asleep;
 };
 
 int baton_virtio_init(void);
@@ -31,5 +34,7 @@ void baton_virtio_forget(struct baton *b);
 void baton_virtio_break(struct baton *b);
 void baton_virtio_pause(struct baton *b);
 void baton_virtio_resume(struct baton *b);
+int baton_virtio_sleep(struct baton *b);
+void baton_virtio_wake(struct baton *b);
 
 #endif /* BATON_VIRTIO_H */
