@@ -188,5 +188,7 @@ void baton_function_reset_prepare(struct baton_function *fn);
 void baton_function_reset_done(struct baton_function *fn);
 void baton_function_error(struct baton_function *fn, bool for_good);
 void baton_function_recover(struct baton_function *fn);
+int baton_function_sleep(struct baton_function *fn);
+void baton_function_wake(struct baton_function *fn);
 
 #endif /* _LINUX_BATON_H */

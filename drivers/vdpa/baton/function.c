@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A function comes, is reset by others, and goes.
+ * A function comes, is reset by others, sleeps, and goes.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -296,7 +296,7 @@ static void function_tell_owner(struct baton *b)
 	if (!bv || !bv->needs_reset || !(bv->status & VIRTIO_CONFIG_S_FEATURES_OK))
 		return;
 	dev_warn(b->fn->dev, "was reset under its consumer (owner: %s), which has to reset as well\n",
-		 baton_owner_party_name(b->owner.owner));
+		 baton_owner_party_name(b->owner.consumer));
 	baton_irq_config(bv);
 }
 
@@ -366,3 +366,60 @@ void baton_function_recover(struct baton_function *fn)
 	function_return(b);
 }
 EXPORT_SYMBOL_GPL(baton_function_recover);
+
+/**
+ * baton_function_sleep() - the system goes to sleep
+ * @fn: the function
+ *
+ * A virtio driver of the kernel's lets go of it, if it knows how to; any other owner loses it, and
+ * is told in baton_function_wake(). It is reset, without bus mastering, vectors and domain:
+ * nothing is left that the PCI core, firmware or another kernel could switch on again. A
+ * user who has suspended his device himself loses nothing.
+ *
+ * Context: may sleep, until a virtio driver has been answered what is under way; user space
+ * is frozen. No lock is kept.
+ * Return: 0, or the errno with which a virtio driver refuses; nothing has changed then.
+ */
+int baton_function_sleep(struct baton_function *fn)
+{
+	struct baton *b = fn->baton;
+	int err;
+
+	err = baton_virtio_sleep(b);
+	if (err)
+		return err;
+
+	guard(mutex)(&b->lock);
+	if (!baton_owner_held(&b->owner) && b->owner.state != BATON_NEGOTIATED)
+		return 0;
+	baton_handover_event(b, BATON_EV_DRAIN);
+	baton_virtio_break(b);
+	WRITE_ONCE(b->bv->needs_reset, true);
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(baton_function_sleep);
+
+/**
+ * baton_function_wake() - the system has woken up, or did not fall asleep after all
+ * @fn: the function
+ *
+ * Whatever firmware, or another kernel (hibernation), did to the function meanwhile, it is reset
+ * before anybody has it again.
+ *
+ * Context: may sleep; after baton_function_sleep().
+ */
+void baton_function_wake(struct baton_function *fn)
+{
+	struct baton *b = fn->baton;
+
+	mutex_lock(&b->lock);
+	if (b->owner.state == BATON_BLOCKED)
+		baton_handover_event(b, BATON_EV_DRAIN);
+	else if (b->owner.state == BATON_SUSPENDED)
+		baton_handover_reset(b);
+	function_return(b);
+	mutex_unlock(&b->lock);
+	baton_virtio_wake(b);
+}
+EXPORT_SYMBOL_GPL(baton_function_wake);

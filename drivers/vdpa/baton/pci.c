@@ -12,6 +12,7 @@
 #include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci_modern.h>
@@ -493,6 +494,29 @@ static pci_ers_result_t baton_pci_slot_reset(struct pci_dev *pdev)
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
+/*
+ * System sleep. With these operations the PCI core saves and restores the command register as it
+ * is after baton_pci_suspend(), without bus mastering; without them it would itself switch that
+ * off, and on again.
+ */
+static int baton_pci_suspend(struct device *dev)
+{
+	struct baton_pci *p = dev_get_drvdata(dev);
+
+	return baton_function_sleep(&p->fn);
+}
+
+static int baton_pci_resume(struct device *dev)
+{
+	struct baton_pci *p = dev_get_drvdata(dev);
+
+	baton_function_wake(&p->fn);
+
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(baton_pci_pm, baton_pci_suspend, baton_pci_resume);
+
 static const struct pci_error_handlers err_handler = {
 	.error_detected	= baton_pci_error_detected,
 	.mmio_enabled	= baton_pci_mmio_enabled,
@@ -507,6 +531,7 @@ static struct pci_driver baton_pci_driver = {
 	.remove		= baton_pci_remove,
 	.shutdown	= baton_pci_shutdown,
 	.err_handler	= &err_handler,
+	.driver.pm	= pm_sleep_ptr(&baton_pci_pm),
 };
 module_pci_driver(baton_pci_driver);
 

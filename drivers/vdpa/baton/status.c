@@ -9,7 +9,8 @@
  *	without FEATURES_OK	blocked, broken or dead
  *	FEATURES_OK		negotiated; blocked or broken, if it was reset by
  *				others or failed since: then DRIVER_OK is refused
- *	and DRIVER_OK		kernel or user; suspended; lost; dead after a shutdown
+ *	and DRIVER_OK		kernel or user; suspended; lost; dead after a shutdown;
+ *				blocked or broken, if the system has slept since
  *	FAILED			as without; the last DRIVER_OK was refused
  *
  * NEEDS_RESET is not among the bits that the consumer sets: &baton_vdpa.needs_reset
@@ -193,7 +194,7 @@ void baton_status_set(struct baton_vdpa *bv, u8 status)
 	 * A driver that was paused has to get through, to where it can be told:
 	 * some cannot be unbound without harm after half of a resume.
 	 */
-	if (added & VIRTIO_CONFIG_S_FEATURES_OK && status_negotiate(bv) && !b->virtio.paused)
+	if (added & VIRTIO_CONFIG_S_FEATURES_OK && status_negotiate(bv) && !b->virtio.aside)
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK &&
 	    (!(status & VIRTIO_CONFIG_S_FEATURES_OK) || status_grant(bv))) {

@@ -89,6 +89,8 @@ void baton_virtio_unwatch(struct baton *b)
 {
 	bus_unregister_notifier(virtio_bus_type, &b->virtio.nb);
 	WARN_ON(b->virtio.dev);
+	/* It was taken off the bus before it could wake. */
+	put_device(b->virtio.asleep);
 }
 
 /**
@@ -266,7 +268,25 @@ void baton_virtio_pause(struct baton *b)
 		return;
 	}
 	b->virtio.paused = pause;
+	b->virtio.aside = true;
 	b->virtio.noio = memalloc_noio_save();
+}
+
+/* Its driver has set it up again, as far as that went. */
+static void virtio_return(struct baton *b, int err)
+{
+	b->virtio.aside = false;
+	guard(mutex)(&b->lock);
+	if (b->owner.state == BATON_KERNEL_OWNS)
+		dev_info(b->fn->dev, "the virtio driver goes on after a reset\n");
+	else if (err)
+		baton_report_fault(b,
+				   "the virtio driver could not go on after a reset (%pe): its requests fail; unbind it",
+				   ERR_PTR(err));
+	else
+		baton_report_fault(b,
+				   "the virtio driver went on after a reset, and the function did not (state %s): its requests fail; unbind it",
+				   baton_owner_state_name(b->owner.state));
 }
 
 /**
@@ -287,18 +307,71 @@ void baton_virtio_resume(struct baton *b)
 	err = pause_end(b->virtio.paused);
 	b->virtio.paused = NULL;
 	memalloc_noio_restore(b->virtio.noio);
+	virtio_return(b, err);
+}
 
-	guard(mutex)(&b->lock);
-	if (b->owner.state == BATON_KERNEL_OWNS)
-		dev_info(b->fn->dev, "the virtio driver goes on after a reset\n");
-	else if (err)
-		baton_report_fault(b,
-				   "the virtio driver could not go on after a reset (%pe): its requests fail; unbind it",
-				   ERR_PTR(err));
+/**
+ * baton_virtio_sleep() - have the kernel's driver let go of the function until the system wakes
+ * @b: the function
+ *
+ * User space is frozen: each driver can that knows how to. Of one that does not know, the
+ * function has to be taken. Does nothing unless a virtio driver owns the function.
+ *
+ * Context: may sleep, until all requests that the driver has under way are answered,
+ * as it does of every disk: &baton.lock not held. No lock is kept.
+ * Return: 0; the errno with which the driver refuses, and has not let go.
+ */
+int baton_virtio_sleep(struct baton *b)
+{
+	struct device *dev;
+	bool owned;
+	int err = 0;
+
+	mutex_lock(&b->lock);
+	dev = get_device(b->virtio.dev);
+	mutex_unlock(&b->lock);
+	if (!dev)
+		return 0;
+
+	device_lock(dev);
+	mutex_lock(&b->lock);
+	owned = b->owner.state == BATON_KERNEL_OWNS;
+	mutex_unlock(&b->lock);
+	if (owned && dev->driver && drv_to_virtio(dev->driver)->freeze) {
+		err = baton_compat_virtio_freeze(dev_to_virtio(dev));
+		b->virtio.aside = !err;
+		if (!err)
+			b->virtio.asleep = get_device(dev);
+		else
+			dev_warn(b->fn->dev, "the virtio driver does not let the system sleep: %pe\n",
+				 ERR_PTR(err));
+	}
+	device_unlock(dev);
+	put_device(dev);
+
+	return err;
+}
+
+/**
+ * baton_virtio_wake() - undo baton_virtio_sleep()
+ * @b: the function
+ *
+ * Context: may sleep; &baton.lock not held.
+ */
+void baton_virtio_wake(struct baton *b)
+{
+	struct device *dev = b->virtio.asleep;
+
+	if (!dev)
+		return;
+	b->virtio.asleep = NULL;
+	device_lock(dev);
+	if (dev->driver)
+		virtio_return(b, baton_compat_virtio_restore(dev_to_virtio(dev)));
 	else
-		baton_report_fault(b,
-				   "the virtio driver went on after a reset, and the function did not (state %s): its requests fail; unbind it",
-				   baton_owner_state_name(b->owner.state));
+		b->virtio.aside = false;
+	device_unlock(dev);
+	put_device(dev);
 }
 
 /**

@@ -16,15 +16,20 @@ struct device;
  * @nb: tells when one comes and goes
  * @dev: the device, from before its driver is probed until after it is removed;
  *	 holds a reference; &baton.lock guards it
- * @paused: that its driver has stepped aside; belongs to whoever holds the
- *	    function's device lock
+ * @paused: that its driver has stepped aside for a reset; belongs to whoever
+ *	    holds the function's device lock
  * @noio: what memalloc_noio_save() said then
+ * @asleep: @dev, if its driver has stepped aside until the system wakes; holds a
+ *	    reference; belongs to the function's power management
+ * @aside: its driver has stepped aside, for the one or the other, and is not back
  */
 struct baton_virtio {
 	struct notifier_block nb;
 	struct device *dev;
 	struct baton_virtio_pause *paused;
 	unsigned int noio;
+	struct device *asleep;
+	bool aside;
 };
 
 int baton_virtio_init(void);
@@ -34,5 +39,7 @@ void baton_virtio_forget(struct baton *b);
 void baton_virtio_break(struct baton *b);
 void baton_virtio_pause(struct baton *b);
 void baton_virtio_resume(struct baton *b);
+int baton_virtio_sleep(struct baton *b);
+void baton_virtio_wake(struct baton *b);
 
 #endif /* BATON_VIRTIO_H */
