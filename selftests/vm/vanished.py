@@ -17,7 +17,7 @@ FAULTS = pathlib.Path("/sys/kernel/debug/baton_faults")
 PCI = pathlib.Path("/sys/bus/pci/devices")
 WELL = {"ones": 0, "absent": 0, "deaf": 0, "queue": 0xffffffff}
 GONE = {"ones": 1, "absent": 1}
-STUCK = 3                       # seconds: what a driver that hangs is given
+STUCK = 2                       # seconds: what a driver that hangs is given
 
 
 def fault(name=None, **values):
