@@ -8,6 +8,7 @@
 #   net1 --- baton_pci --- v1 --- virtio_vdpa --- netdev, 10.9.0.2; peer0 hears it on the same wire
 #
 # topology: extras
+# cpus: 2
 # timeout: 150
 from lib import *
 from netowner import *
