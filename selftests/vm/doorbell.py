@@ -75,7 +75,7 @@ def main():
             dev.negotiate(USUAL | CTRL_VQ)
             assert mappable(dev, 1) and not mappable(dev, CONTROL)
 
-    expect_log("was reset under its consumer .owner: user.")
+    expect_log("was reset under its consumer .user.")
     with case("it can be rung through a reset by others, and does no harm"):
         with Device(node) as dev:
             net = Net(dev)

@@ -236,9 +236,10 @@ disk_works() {
 		--direct=1 --ioengine=libaio --output=/dev/null
 }
 
+# The newest: a function can have left others, whose drivers hang.
 vdpa_child() {
 	wait_for 10 compgen -G "/sys/bus/vdpa/devices/$1/$2" || return
-	basename "$(compgen -G "/sys/bus/vdpa/devices/$1/$2" | head -n1)"
+	basename "$(compgen -G "/sys/bus/vdpa/devices/$1/$2" | sort -V | tail -n1)"
 }
 
 # -- traces -----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def main():
     (TRACING / "kprobe_events").write_text(STATUS)
     expect_log("queue 0 cannot run, wrong alignment")
     expect_log("DRIVER_OK refused: the function was reset since FEATURES_OK")
-    expect_log("was reset under its consumer .owner: none.")
+    expect_log("was reset under its consumer .user.")
     sh("bind_baton net0; vdpa_add v0 net0")
 
     with Device(user_node("v0")) as dev:

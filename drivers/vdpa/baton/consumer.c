@@ -143,6 +143,11 @@ static int consumer_changes(struct notifier_block *nb, unsigned long action, voi
 	CLASS(baton_vdpa, b)(bv);
 	switch (action) {
 	case BUS_NOTIFY_BIND_DRIVER:
+		/*
+		 * CONFIG_DEBUG_TEST_DRIVER_REMOVE binds twice, and does not say that it has
+		 * removed the driver in between.
+		 */
+		consumer_goes(bv);
 		consumer_comes(bv, dev->driver->name);
 		break;
 	case BUS_NOTIFY_UNBIND_DRIVER:

@@ -295,7 +295,7 @@ static void function_tell_owner(struct baton *b)
 
 	if (!bv || !bv->needs_reset || !(bv->status & VIRTIO_CONFIG_S_FEATURES_OK))
 		return;
-	dev_warn(b->fn->dev, "was reset under its consumer (owner: %s), which has to reset as well\n",
+	dev_warn(b->fn->dev, "was reset under its consumer (%s), which has to reset as well\n",
 		 baton_owner_party_name(b->owner.consumer));
 	baton_irq_config(bv);
 }

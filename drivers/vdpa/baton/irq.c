@@ -459,6 +459,7 @@ unsigned long baton_irq_count(const struct baton_vdpa *bv)
 	u16 i;
 
 	for (i = 0; i < bv->nr_queues; i++)
+		/* A statistic: one that is just being counted comes next time. */
 		sum += data_race(bv->queues[i].interrupts);
 
 	return sum;

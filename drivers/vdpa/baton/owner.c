@@ -83,7 +83,7 @@ static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
 		[BATON_EV_NEGOTIATE]	= START_NEGOTIATION,
 		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= KEEP,
-		/* It has been reset, and nobody waits once more for one that may have died since. */
+		/* It has been reset, and may have died since: it is not waited for again. */
 		[BATON_EV_SHUTDOWN]	= SET_DEAD,
 	},
 	[BATON_NEGOTIATED] = {

@@ -9,7 +9,7 @@
 
 struct workqueue_struct;
 
-/* How long the kernel's driver is awaited while it waits for requests, none of which is answered. */
+/* How long the kernel's driver may wait for requests none of which is answered. */
 #define BATON_STUCK_MS 2000
 
 extern unsigned int baton_reset_timeout_ms;

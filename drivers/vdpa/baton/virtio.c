@@ -262,8 +262,10 @@ void baton_virtio_pause(struct baton *b)
 		return;
 	}
 	if (pause->err) {
-		dev_warn(b->fn->dev, "the virtio driver cannot be paused: %pe\n",
-			 ERR_PTR(pause->err));
+		/* -ENODEV: it is leaving, or has left, and needs no telling. */
+		if (pause->err != -ENODEV)
+			dev_warn(b->fn->dev, "the virtio driver cannot be paused: %pe\n",
+				 ERR_PTR(pause->err));
 		pause_end(pause);
 		return;
 	}
