@@ -280,7 +280,7 @@ def main():
     # What baton and the kernel's drivers say when somebody else was faster.
     expect_log(r"was reset under its|baton_pci .*(refused|exceed|to be reset|makes no sense|is not mapped)|"
                r"callbacks suppressed|virtio_(net|blk) virtio\d+:|virtio\d+: |Unexpected TXQ|"
-               r"net eth\d+: |no iotlb for asid|I/O error|Buffer I/O|unable to read partition|"
+               r"net eth\d+: |no iotlb for asid|I/O error|Buffer I/O|unable to read (partition|RDB block)|"
                r"virtio_vdpa|control queue failed|block device autoloading is deprecated|"
                # Bound in the very moment in which it is deleted.
                r"vhost_vdpa v\d: probe with driver vhost_vdpa failed with error -22")
