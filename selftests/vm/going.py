@@ -11,6 +11,7 @@
 # Times are printed: from the trigger to its return, and of "vdpa dev show" after it, with what it takes
 # to start a program here.
 #
+# shares: its VM
 # topology: hotplug
 # timeout: 240
 import select

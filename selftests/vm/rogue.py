@@ -10,6 +10,7 @@
 #   peer0 --- hub --- net0 (selftests/model) --- baton_pci --- v0 --- both consumers
 #                     blk0 (selftests/model) --- baton_pci --- v1
 #
+# shares: its VM
 # topology: model
 # timeout: 240
 import ctypes

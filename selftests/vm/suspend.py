@@ -7,6 +7,7 @@
 #   peer0 --- hub --- net0 (selftests/model) --- baton_pci --- v0 --- vhost_vdpa --- a client of our own
 #                     blk0 (selftests/model) --- baton_pci --- v1 --- vhost_vdpa --- another
 #
+# shares: its VM
 # topology: model
 # timeout: 150
 import platform
