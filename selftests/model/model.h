@@ -171,6 +171,7 @@ struct model {
 	u64 driver_features;
 	u16 config_vector;
 	u64 epoch;	   /* how often it was reset */
+	bool serves;	   /* though it wants to be reset */
 	bool reset_due;	   /* asked for while a DMA is under way, or slow */
 	bool reset_is_flr; /* of the whole function */
 	u64 reset_at;	   /* ms */

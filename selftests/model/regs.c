@@ -46,7 +46,8 @@ void regs_init(struct model *m)
 
 bool regs_running(const struct model *m)
 {
-	return m->status & S_DRIVER_OK && !(m->status & S_NEEDS_RESET) && !m->reset_due;
+	return m->status & S_DRIVER_OK && (!(m->status & S_NEEDS_RESET) || m->serves) &&
+	       !m->reset_due;
 }
 
 static struct queue *regs_queue(struct model *m)
@@ -316,7 +317,7 @@ static void regs_reset(struct model *m)
 	m->device_select = m->driver_select = m->queue_select = 0;
 	m->driver_features = 0;
 	m->config_vector = NO_VECTOR;
-	m->reset_due = m->reset_is_flr = false;
+	m->reset_due = m->reset_is_flr = m->serves = false;
 	m->epoch++;
 	if (m->set.class == REGS_NET)
 		net_reset(m);

@@ -221,6 +221,20 @@ static int wrong_state(struct model *m, char **words, char *answer, size_t size)
 	return 0;
 }
 
+/* needs_reset SERVES: it asks to be reset, and answers requests until then, or does not */
+static int wrong_needs_reset(struct model *m, char **words, char *answer, size_t size)
+{
+	u64 serves;
+
+	(void)answer;
+	(void)size;
+	if (!wrong_number(words, &serves))
+		return -EINVAL;
+	m->serves = serves;
+	regs_needs_reset(m);
+	return 0;
+}
+
 /* die: the process ends, and QEMU reads all ones from then on */
 static int wrong_die(struct model *m, char **words, char *answer, size_t size)
 {
@@ -246,6 +260,7 @@ static const struct {
 	{ "buffers", wrong_buffers },
 	{ "queue", wrong_queue },
 	{ "state", wrong_state },
+	{ "needs_reset", wrong_needs_reset },
 	{ "die", wrong_die },
 };
 

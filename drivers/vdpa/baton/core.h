@@ -28,9 +28,11 @@
 #include "net.h"
 #include "owner.h"
 #include "queue.h"
+#include "recover.h"
 #include "relay.h"
 #include "report.h"
 #include "shadow.h"
+#include "uevent.h"
 #include "virtio.h"
 
 /* Groups of queues, each of which can be given an address space. */
@@ -110,6 +112,8 @@ struct baton_leave {
  * @made_of: the function; holds a reference
  * @gone: stands in for the function that left
  * @leave: what becomes of the device when it is deleted: see mgmt.c
+ * @uevent: what user space has yet to be told
+ * @recovery: what becomes of the kernel's driver when the function fails
  * @device_id: virtio device ID
  * @vendor_id: virtio vendor ID
  * @nb: tells which consumer is bound
@@ -152,6 +156,8 @@ struct baton_vdpa {
 	struct baton *made_of;
 	struct baton_gone gone;
 	struct baton_leave leave;
+	struct baton_uevent uevent;
+	struct baton_recovery recovery;
 	u32 device_id;
 	u32 vendor_id;
 	struct notifier_block nb;

@@ -309,6 +309,8 @@ static void function_return(struct baton *b)
 		baton_report_recovered(b);
 	}
 	function_tell_owner(b);
+	if (b->bv)
+		baton_recover_begin(&b->bv->recovery);
 }
 
 /**

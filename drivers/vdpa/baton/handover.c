@@ -244,8 +244,11 @@ static int (*const steps[BATON_NR_STEPS])(struct baton *b) = {
 
 static void handover_set_state(struct baton *b, enum baton_state from)
 {
-	if (b->owner.state != from)
-		trace_baton_owner(b->fn->dev, from, &b->owner);
+	if (b->owner.state == from)
+		return;
+	trace_baton_owner(b->fn->dev, from, &b->owner);
+	if (b->bv)
+		baton_uevent_raise(&b->bv->uevent, BATON_TELL_OWNER);
 }
 
 /**
@@ -336,6 +339,7 @@ void baton_handover_fail(struct baton_vdpa *bv, bool stop)
 		baton_handover_event(b, BATON_EV_LOSE);
 	WRITE_ONCE(bv->needs_reset, true);
 	baton_irq_config(bv);
+	baton_recover_begin(&bv->recovery);
 }
 
 /**

@@ -62,7 +62,7 @@ void baton_irq_queue(struct baton_queue *bq)
 
 /*
  * The device's own wish to be reset (virtio 1.2, 2.1.1) comes with a
- * configuration interrupt. A single vector for everything does not tell what
+ * configuration interrupt; whom it is no use to tell, recover.c helps. A single vector for everything does not tell what
  * it came for: the owner then looks at its configuration more often than needed.
  */
 static void irq_config_changed(struct baton_vdpa *bv)
@@ -70,8 +70,10 @@ static void irq_config_changed(struct baton_vdpa *bv)
 	struct baton_function *fn = bv->b->fn;
 
 	baton_shadow_stale(bv->b);
-	if (fn->ops->get_status(fn) & VIRTIO_CONFIG_S_NEEDS_RESET)
+	if (fn->ops->get_status(fn) & VIRTIO_CONFIG_S_NEEDS_RESET) {
 		WRITE_ONCE(bv->needs_reset, true);
+		baton_recover_begin(&bv->recovery);
+	}
 	baton_irq_config(bv);
 }
 

@@ -45,6 +45,8 @@ static int mgmt_init_device(struct baton_vdpa *bv, const struct vdpa_dev_set_con
 	int err;
 
 	bv->fail = baton_handover_fail;
+	baton_uevent_init(bv);
+	baton_recover_init(bv);
 	spin_lock_init(&bv->config_lock);
 	mutex_lock(&b->lock);
 	err = baton_provision_init(bv, config);
@@ -74,8 +76,11 @@ err_cvq:
 	return err;
 }
 
+/* The function knows it no more: nothing is begun for it any more. */
 static void mgmt_uninit_device(struct baton_vdpa *bv)
 {
+	baton_recover_uninit(bv);
+	baton_uevent_uninit(bv);
 	baton_consumer_unwatch(bv);
 	baton_relay_uninit(bv);
 	baton_ctrl_uninit(bv);
@@ -136,15 +141,6 @@ err_put:
 	return err;
 }
 
-/* For those who would rather not poll: Documentation/ABI. */
-static void mgmt_tell(struct baton_vdpa *bv, const char *event)
-{
-	char variable[32];
-
-	snprintf(variable, sizeof(variable), "BATON_EVENT=%s", event);
-	kobject_uevent_env(&bv->vdpa.dev.kobj, KOBJ_CHANGE, (char *[]) { variable, NULL });
-}
-
 /* A user that has the device open is asked to close it, and the administrator told whom. */
 static void mgmt_ask_user(struct baton_vdpa *bv)
 {
@@ -154,7 +150,7 @@ static void mgmt_ask_user(struct baton_vdpa *bv)
 	unsigned int holders;
 
 	holders = baton_holder_find(&bv->vdpa.dev, &holder);
-	mgmt_tell(bv, "leave");
+	baton_uevent_tell(bv, "leave");
 
 	CLASS(baton_vdpa, b)(bv);
 	WRITE_ONCE(bv->needs_reset, true);
@@ -276,7 +272,7 @@ static bool mgmt_leave(struct baton_vdpa *bv)
 		dev_warn(dev,
 			 "has left vDPA device %s, whose driver waits for requests that nobody will answer: it is left alone until the system restarts\n",
 			 name);
-	mgmt_tell(bv, "gone");
+	baton_uevent_tell(bv, "gone");
 
 	if (mgmt_decide(bv, LEAVE_ALONE))
 		return false;
@@ -297,8 +293,8 @@ static void mgmt_dev_del(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev)
 	if (!mgmt_leave(bv))
 		return;
 	_vdpa_unregister_device(vdev);
-	mgmt_uninit_device(bv);
 	mgmt_set_device(b, NULL);
+	mgmt_uninit_device(bv);
 	put_device(&vdev->dev);
 }
 

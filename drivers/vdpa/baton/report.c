@@ -87,6 +87,8 @@ void baton_report_fault(struct baton *b, const char *fmt, ...)
 
 	dev_warn(b->fn->dev, "%s\n", r->fault);
 	trace_baton_fault(b->fn->dev, r->fault);
+	if (b->bv)
+		baton_uevent_raise(&b->bv->uevent, BATON_TELL_FAULT);
 }
 
 /**

@@ -312,6 +312,35 @@ void baton_virtio_resume(struct baton *b)
 	virtio_return(b, err);
 }
 
+static struct device *virtio_find_host(struct baton *b)
+{
+	guard(mutex)(&b->lock);
+	return b->bv ? get_device(b->fn->dev) : NULL;
+}
+
+/**
+ * baton_virtio_renew() - have the kernel's driver set the function up anew
+ * @b: the function, whose virtio driver can be paused
+ *
+ * Whoever resets the function or takes it away holds its device lock, and has the driver step
+ * aside himself: nothing is done then.
+ *
+ * Context: may sleep, as baton_virtio_pause(); &baton.lock not held.
+ */
+void baton_virtio_renew(struct baton *b)
+{
+	struct device *host = virtio_find_host(b);
+
+	if (!host)
+		return;
+	if (device_trylock(host)) {
+		baton_virtio_pause(b);
+		baton_virtio_resume(b);
+		device_unlock(host);
+	}
+	put_device(host);
+}
+
 /**
  * baton_virtio_sleep() - have the kernel's driver let go of the function until the system wakes
  * @b: the function

@@ -39,6 +39,7 @@ void baton_virtio_forget(struct baton *b);
 void baton_virtio_break(struct baton *b);
 void baton_virtio_pause(struct baton *b);
 void baton_virtio_resume(struct baton *b);
+void baton_virtio_renew(struct baton *b);
 int baton_virtio_sleep(struct baton *b);
 void baton_virtio_wake(struct baton *b);
 
