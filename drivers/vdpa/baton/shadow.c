@@ -9,8 +9,8 @@
  *
  * The copy becomes stale when a running device says by an interrupt that its
  * configuration changed, and with whatever the core does that may change it (status,
- * configuration, control command). A device that does not run has no interrupt: of that one no copy is older
- * than UNTOLD, in jiffies.
+ * configuration, control command). A device that does not run has no interrupt: of
+ * that one no copy is older than UNTOLD, in jiffies.
  *
  * The generation that consumers see counts copies that differ from the one before. It
  * also changes with each copy that may be torn; such a copy stays stale.
