@@ -45,7 +45,7 @@ static void mgmt_set_device(struct baton *b, struct baton_vdpa *bv)
 	mutex_unlock(&b->lock);
 }
 
-/* Nobody else knows of @bv yet: &baton.lock is taken for what provisioning reads of the function. */
+/* Nobody else knows of @bv yet: &baton.lock is taken for what provisioning asks the function. */
 static int mgmt_init_device(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
 {
 	struct baton *b = bv->b;
