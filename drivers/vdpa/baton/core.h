@@ -94,11 +94,13 @@ struct baton_gone {
 };
 
 /**
- * struct baton_leave - the deletion of a vDPA device that a user may have open: see mgmt.c
- * @begun: the device is being deleted: no consumer may come any more; &baton.lock guards it
+ * struct baton_leave - the end of a vDPA device that a user may have open
+ * @begun: the device is being deleted: no consumer may come any more
  * @work: releases it from its consumer, which takes until the user has closed it
  * @released: completed when @work has done so in time
  * @state: who goes on deleting, dev del or @work; decided once, by a compare and exchange
+ *
+ * &baton.lock guards @begun. See mgmt.c.
  */
 struct baton_leave {
 	bool begun;
