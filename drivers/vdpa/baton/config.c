@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access to the device-specific configuration space.
+ * Access to the device-specific configuration space. No state: the caller serialises accesses.
  *
  * virtio 1.2, 4.1.3.1: each field is accessed in its own width, a 64-bit one
  * as two halves of 32 bits; 2.5.1: fields that depend on a feature exist only

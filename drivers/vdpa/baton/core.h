@@ -186,7 +186,7 @@ struct baton_vdpa {
 	pid_t user_pid;
 	struct baton_vector *vectors;
 	unsigned int nr_vectors;
-	struct mutex affinity_lock;	/* guards affinities; see above */
+	struct mutex affinity_lock;	/* guards affinities and vectors; see above */
 	spinlock_t config_lock;	/* guards config_cb against the interrupt handler */
 	struct vdpa_callback config_cb;
 	struct baton_queue *queues;

@@ -67,7 +67,7 @@ static bool cvq_hardware_is_gone(struct baton_vdpa *bv)
 	return fn->ops->get_status(fn) == 0xff && !fn->ops->present(fn);
 }
 
-/* Wait for the one answer that is due. */
+/* Waits for the answer to the last command, the only one that is due; any other is -EPROTO. */
 static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot, ktime_t deadline)
 {
 	unsigned long look = jiffies + LOOK_AFTER;
@@ -132,7 +132,7 @@ static void cvq_kick(struct baton_vdpa *bv)
 	struct baton_function *fn = bv->b->fn;
 	struct baton_cvq *cvq = &bv->cvq;
 
-	/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
+	/* virtio 1.2, 2.9: then a doorbell also takes the index of the next available entry. */
 	if (bv->hw_features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
 		fn->ops->kick_data(fn, cvq->index | (u32)cvq->slots.sent << 16);
 	else
@@ -267,7 +267,7 @@ int baton_cvq_setup(struct baton_vdpa *bv)
 	if (err)
 		return err;
 
-	/* Nobody listens for interrupts; with EVENT_IDX there is no flag (virtio 1.2, 2.7.7.1). */
+	/* Answers are polled for. With EVENT_IDX flags must stay 0 (virtio 1.2, 2.7.7.1). */
 	if (!(bv->hw_features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX)))
 		cvq_ring(cvq).avail->flags = __cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
 	cfg.desc = cvq->parts[BATON_CVQ_RING].addr + DESC_AT;

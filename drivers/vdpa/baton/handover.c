@@ -21,7 +21,7 @@
 #define S_SETUP		(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
 #define S_FEATURES	(S_SETUP | VIRTIO_CONFIG_S_FEATURES_OK)
 
-/* Returns what the device makes of it. */
+/* Returns the status that the device then has. */
 static u8 handover_write_status(struct baton *b, u8 status)
 {
 	b->fn->ops->set_status(b->fn, status);
@@ -299,7 +299,7 @@ int baton_handover_event(struct baton *b, enum baton_event event)
 		return -EIO;
 	}
 
-	/* A drain that had to use force has still led where it should. */
+	/* Steps of a drain may fail, and an FLR make up for it: that is no error. */
 	return event == BATON_EV_NEGOTIATE || event == BATON_EV_GRANT ? first_err : 0;
 }
 

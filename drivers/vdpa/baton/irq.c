@@ -177,7 +177,7 @@ static struct baton_queue *vector_sole_queue(struct baton_vdpa *bv, unsigned int
 	return NULL;
 }
 
-/* Is there anybody to whom a queue's interrupts mean anything? */
+/* Does the owner, or the relay, want interrupts of this queue? */
 static bool irq_queue_is_heard(struct baton_queue *bq)
 {
 	unsigned long flags;

@@ -41,9 +41,9 @@
 #define F_RING_PACKED		BIT64(34)
 
 /*
- * Of the device's own bits (0 to 23, and from 50 on) those that nobody here knows
- * the meaning of: 4 and 58 have none; the commands of DEVICE_STATS and HASH_TUNNEL
- * (51) would be refused. tools/style/features says so of each that kernels know.
+ * Of the device's own bits (0 to 23, and from 50 on) those that are not offered: 4 and 58
+ * have no meaning; the commands of DEVICE_STATS and HASH_TUNNEL (51) are not in the table
+ * below. tools/style/features looks that each bit that kernels know is decided on.
  */
 #define UNKNOWN_DEVICE		(BIT64(4) | F_DEVICE_STATS | BIT64(51) | BIT64(58))
 
@@ -91,7 +91,7 @@ static bool net_own_mac(const struct baton_net *n, const u8 *mac)
 	return n->may & BATON_MAY_MAC || !memcmp(mac, n->mac, sizeof(n->mac));
 }
 
-/* @data may be changed where the verdict is that it was trimmed; @len is then what is left. */
+/* Changes @data only if it returns BATON_COMMAND_TRIMMED; @len is then what is left of it. */
 typedef enum baton_command_verdict check_fn(const struct baton_net *n, u8 cmd, u8 *data,
 					    size_t *len);
 

@@ -149,8 +149,8 @@ enum baton_step {
  * life follows from @state: what status the hardware has been given, whether its
  * queues and vectors are set up, and whether an owner has yet to let go.
  *
- * @state and @owner may be read without the lock that serialises changes; their
- * order is such that a state without an owner is never seen with one.
+ * @state, @owner and @consumer are written by WRITE_ONCE(): each may be read without the
+ * lock that serialises changes. Two that are read so need not go together.
  */
 struct baton_owner {
 	enum baton_state state;

@@ -25,7 +25,7 @@
 #include "queue.h"
 #include "space.h"
 
-/* virtio 1.2, 2.6: alignment of the three parts of a split queue; 2.8.10.1. */
+/* Alignment of the three parts of a split queue (virtio 1.2, 2.7), and of a packed one (2.8). */
 #define DESC_ALIGN	16
 #define SPLIT_AVAIL_ALIGN	2
 #define SPLIT_USED_ALIGN	4
@@ -164,7 +164,7 @@ void baton_queue_kick(struct baton_vdpa *bv, struct baton_queue *bq)
 		fn->ops->kick(fn, bq->index);
 }
 
-/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
+/* virtio 1.2, 2.9: with NOTIFICATION_DATA a doorbell also says where the available ring ends. */
 static void queue_ring(const struct baton_vdpa *bv, const struct baton_queue *bq, u32 data)
 {
 	struct baton_function *fn = bv->b->fn;
@@ -362,7 +362,7 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 				     bq->index, bq->state.split.avail_index);
 		return -EOPNOTSUPP;
 	}
-	/* The hardware has a control queue of its own: see cvq.c. */
+	/* The owner's control queue is not the hardware's, which cvq.c sets up. */
 	if (bq->index != bv->ctrl.index)
 		err = b->fn->ops->setup_queue(b->fn, bq->index, &cfg);
 	if (err) {
@@ -580,7 +580,7 @@ const char *baton_queue_withdraw(struct baton_vdpa *bv, u16 *idx)
 	for (i = 0; i < bv->nr_queues && !why; i++) {
 		bq = &bv->queues[i];
 		*idx = i;
-		/* Whether its user still wants it does not matter. */
+		/* @ready does not count: its user may have cleared it with requests under way. */
 		if (!bq->ran)
 			continue;
 		bq->ran = false;

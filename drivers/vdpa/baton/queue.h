@@ -14,7 +14,7 @@
 struct baton_relay;
 struct baton_vdpa;
 
-/* How long a reset, or a suspend, waits for requests that are under way. */
+/* How long a reset, or a suspend, waits for a user's requests that are under way, in ms. */
 #define BATON_SETTLE_MS 2000
 
 /**

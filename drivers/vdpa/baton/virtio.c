@@ -262,7 +262,7 @@ void baton_virtio_pause(struct baton *b)
 		return;
 	}
 	if (pause->err) {
-		/* -ENODEV: it is leaving, or has left, and needs no telling. */
+		/* -ENODEV: it has been unbound, or owns the function no more: no line. */
 		if (pause->err != -ENODEV)
 			dev_warn(b->fn->dev, "the virtio driver cannot be paused: %pe\n",
 				 ERR_PTR(pause->err));
