@@ -187,7 +187,7 @@ static void mgmt_ask_user(struct baton_vdpa *bv)
 enum {
 	LEAVE_AWAITED,
 	LEAVE_RELEASED,		/* unbound in time: dev del goes on */
-	LEAVE_ALONE,		/* dev del has returned: the work item goes on */
+	LEAVE_ALONE,		/* dev del waits no longer: the work item goes on */
 };
 
 static struct workqueue_struct *mgmt_wq;
