@@ -17,9 +17,9 @@
  * 4. The function driver's remove calls baton_function_unregister(), after
  *    which the core calls no operation any more.
  *
- * Locking: the core calls all operations that may sleep under one mutex of the
- * function, so they never run concurrently for one function. Those that may be
- * called from atomic context say so.
+ * Locking: the core calls all operations that may sleep, but for get_doorbell, under one
+ * mutex of the function, so they never run concurrently for one function. Those that may
+ * be called from atomic context say so, and may run at any time.
  */
 #ifndef _LINUX_BATON_H
 #define _LINUX_BATON_H
@@ -30,7 +30,7 @@ struct baton;
 struct baton_function;
 struct device;
 
-/* No vector: for struct baton_queue_config and &baton_function_ops.set_config_vector. */
+/* In place of the index of a vector, in struct baton_queue_config: none. */
 #define BATON_NO_VECTOR 0xffff
 
 /**
@@ -60,8 +60,8 @@ struct baton_doorbell {
 };
 
 /*
- * No function has more queues than this, whatever it says: what is kept of each
- * would be more than a function that is not to be trusted should have us allocate.
+ * How many queues of a function are used at most: a bound for what is allocated on the word of a
+ * function that is not to be trusted.
  */
 #define BATON_MAX_QUEUES	4096
 
@@ -98,11 +98,12 @@ struct baton_doorbell {
  *	@data (VIRTIO_F_NOTIFICATION_DATA; virtio 1.2, 4.1.5.2). Any context.
  * @get_doorbell: Optional. Where queue @idx has its doorbell, if it fills a
  *	page that holds nothing else, and that no other device will be given: users
- *	map it, and keep it mapped when the function has gone. Asked for once for each
- *	vDPA device. May sleep.
- * @read_config: Read one field of @width 1, 2 or 4 bytes at @offset, naturally
- *	aligned in nothing but its own layout, below &baton_function.config_len.
- *	Returns it in CPU byte order. May sleep.
+ *	map it, and keep it mapped when the function has gone. Called once for each
+ *	queue of each new vDPA device, after @find_queues. Must depend on nothing that
+ *	changes after that, since no mutex is held. May sleep.
+ * @read_config: Read one field of @width 1, 2 or 4 bytes at @offset, which need not
+ *	be a multiple of @width, below &baton_function.config_len. Returns its value
+ *	in CPU byte order. May sleep.
  * @write_config: Write one field, as for @read_config. May sleep.
  * @get_generation: Read the configuration generation. Any context, hard
  *	interrupt included.
@@ -165,7 +166,7 @@ struct baton_function_ops {
  *	       find_queues
  * @queue_max: the largest size of each queue, 0 for one that is not available;
  *	       filled in by find_queues
- * @baton: the core's own
+ * @baton: the core's own, from baton_function_register() to baton_function_unregister()
  *
  * All fields but the last are filled in by the function driver and do not
  * change after find_queues.

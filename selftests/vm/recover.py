@@ -108,6 +108,14 @@ def netdev_goes_on(fail, events):
     wait_for(lambda: events.came(BATON_EVENT="owner", BATON_STATE="kernel", BATON_OWNER="kernel"))
 
 
+def control_queue_fails():
+    """One command is not answered in time, those after it are."""
+    net0.set(command_ms=60000)
+    with subprocess.Popen(["ip", "link", "set", sh("vdpa_netdev v0"), "promisc", "on"]):
+        time.sleep(0.3)
+        net0.set(command_ms=0)
+
+
 def never_in_a_circle(events):
     net0.do("needs_reset 0")
     wait_for(lambda: stands() == ("kernel", "lost", False))
@@ -148,11 +156,11 @@ def quick_changes(events):
 
 
 def main():
-    ktap_start(9)
+    ktap_start(10)
     for line in (r"has failed under the kernel's driver, or asks to be reset",
                  "its virtio driver was bound anew, and goes on", "the virtio driver goes on after a reset",
                  "failed under the kernel's driver again within 60 s: left as it is",
-                 "was reset under its consumer .kernel.",
+                 "was reset under its consumer .kernel.", "the hardware's control queue failed .-ETIMEDOUT.",
                  # From between the failure and the end of the network device.
                  r"net eth\d+: Failed to|Failed to add sgs for command vq|Unexpected TXQ .0. queue failure|"
                  "was reset under its consumer"):
@@ -177,6 +185,10 @@ def main():
         sh("vdpa_del v0; vdpa_add v0 net0; vdpa_bind v0 virtio_vdpa")
         netdev()
         netdev_goes_on(lambda: flr("net0"), events)
+    with case("likewise one whose control queue has failed, once"):
+        sh("vdpa_del v0; vdpa_add v0 net0; vdpa_bind v0 virtio_vdpa")
+        netdev()
+        netdev_goes_on(control_queue_fails, events)
     with case("a user is told, and nothing more"):
         user_is_told()
     with case("one event for many changes, and always for the last"):

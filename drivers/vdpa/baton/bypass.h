@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupts of a user's queues that go to a guest past us.
+ * A queue's interrupt, offered to KVM for direct delivery to a guest: see bypass.c.
  */
 #ifndef BATON_BYPASS_H
 #define BATON_BYPASS_H
@@ -11,11 +11,11 @@ struct baton_queue;
 struct baton_vdpa;
 
 /**
- * struct baton_bypass - a queue's interrupt, as KVM may find it
- * @producer: what KVM finds
- * @offered: it can
+ * struct baton_bypass - a queue's interrupt, as it is offered to KVM
+ * @producer: what is registered with the irqbypass manager
+ * @offered: @producer is registered
  *
- * &baton_vdpa.affinity_lock guards it.
+ * &baton_vdpa.affinity_lock guards both.
  */
 struct baton_bypass {
 	struct irq_bypass_producer producer;

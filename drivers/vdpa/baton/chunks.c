@@ -2,11 +2,15 @@
 /*
  * Which chunk of memory is mapped where, in one address space.
  *
+ * Chunks never overlap. All functions, those that only look included (they fill a cache), need
+ * the caller to serialise them for one address space: in the core &baton.lock does.
+ *
  * vhost_vdpa maps and unmaps chunk by chunk, and memory of 4 KiB pages may be
- * one chunk a page: what counts is the cost of a single chunk. Hence no tree of
- * chunks but a table of pages, as the IOMMU's own is: an address space is
- * divided into windows, and a window that one chunk fills is one word; of any
- * other, each page is a word.
+ * one chunk a page, so the cost of a single chunk is what matters. Therefore it
+ * is a table of pages, as the IOMMU's own is, and not a tree of chunks: an
+ * address space is divided into windows of WINDOW_SIZE. A window that one chunk
+ * fills is one word, an xarray value; any other one in which something is
+ * mapped is a page of words, one for each page of memory.
  *
  * A word holds a physical address, the permission in the bits below it, and
  * whether the chunk begins or ends there. 0: nothing is mapped.
@@ -29,10 +33,10 @@
 #define WORD_LAST	8ULL
 #define WORD_FLAGS	15ULL
 
-/* An xarray keeps 63 bits of a value: physical addresses do not need more. */
+/* An xarray value has 63 bits; a physical address with its flags must fit into them. */
 static_assert(BITS_PER_XA_VALUE == 63, "no room for an address");
 
-/* What one word is about. */
+/* The addresses that one word of the table is about: a whole window, or one page. */
 struct cell {
 	u64 start;
 	u64 size;
@@ -42,6 +46,8 @@ struct cell {
 /**
  * baton_chunks_init() - nothing is mapped yet
  * @c: the address space
+ *
+ * Context: any.
  */
 void baton_chunks_init(struct baton_chunks *c)
 {
@@ -54,7 +60,7 @@ static void *chunks_find_window(struct baton_chunks *c, unsigned long window)
 {
 	void *entry;
 
-	/* Most look where they looked before. */
+	/* Chunks come in ascending order, as a rule: the last window again. */
 	if (c->pages && c->window == window)
 		return c->pages;
 	entry = xa_load(&c->windows, window);
@@ -71,7 +77,10 @@ static unsigned long chunk_page_index(u64 iova)
 	return (iova & WINDOW_MASK) >> PAGE_SHIFT;
 }
 
-/* How many of a window's pages are mapped is kept in the page that lists them. */
+/*
+ * How many words of a list are in use is kept in page_private() of the page that it is:
+ * the list itself fills the page.
+ */
 static unsigned long window_count_used(const u64 *pages, long more)
 {
 	struct page *page = virt_to_page(pages);
@@ -160,9 +169,9 @@ static u64 chunk_part(u64 iova, u64 left)
 /**
  * baton_chunks_add() - note that a chunk is mapped
  * @c: the address space
- * @chunk: the chunk; whole pages, and not up to the last byte of all
+ * @chunk: the chunk; whole pages, and not up to the last byte of the 64-bit address space
  *
- * Context: may sleep.
+ * Context: may sleep; the caller serialises.
  * Return: 0; -EEXIST if something is mapped there, or -ENOMEM: nothing has
  * changed then.
  */
@@ -191,7 +200,9 @@ err_undo:
 /**
  * baton_chunks_del() - note that a chunk is no longer mapped
  * @c: the address space
- * @chunk: the chunk, as it was found by baton_chunks_next()
+ * @chunk: the chunk, exactly as it was found by baton_chunks_next()
+ *
+ * Context: any; the caller serialises.
  */
 void baton_chunks_del(struct baton_chunks *c, const struct baton_chunk *chunk)
 {
@@ -233,7 +244,7 @@ static bool chunks_seek(struct baton_chunks *c, struct baton_walk *walk, struct 
 			if (cell->word)
 				return true;
 			walk->at = cell->start + cell->size;
-			/* That was the last page of all. */
+			/* It has wrapped: that was the last page of the address space. */
 			if (!walk->at)
 				return false;
 			continue;
@@ -253,8 +264,9 @@ static bool chunks_seek(struct baton_chunks *c, struct baton_walk *walk, struct 
  * @walk: the range, from where the last chunk ended
  * @chunk: filled in if there is one
  *
- * Chunks that lie in the range only partly are passed over.
+ * Chunks that lie in the range only partly are passed over, and noted in @walk->partly.
  *
+ * Context: any; the caller serialises.
  * Return: true if there is one.
  */
 bool baton_chunks_next(struct baton_chunks *c, struct baton_walk *walk, struct baton_chunk *chunk)
@@ -288,7 +300,9 @@ bool baton_chunks_next(struct baton_chunks *c, struct baton_walk *walk, struct b
  * @pa: filled in with its physical address
  * @perm: filled in with the permission
  *
- * Return: for how many bytes that is true at least; 0 if nothing is mapped.
+ * Context: any; the caller serialises.
+ * Return: how many bytes from @iova on are mapped, contiguous and with that permission, at
+ * least (up to the end of the page, or of the window); 0 if nothing is mapped there.
  */
 u64 baton_chunks_find(struct baton_chunks *c, u64 iova, u64 *pa, u32 *perm)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which chunk of memory is mapped where, in one address space.
+ * Which chunk of memory is mapped where, in one address space: see chunks.c.
  */
 #ifndef BATON_CHUNKS_H
 #define BATON_CHUNKS_H
@@ -11,8 +11,11 @@
 /**
  * struct baton_chunks - what is mapped in one address space
  * @windows: by IO virtual address; see chunks.c
- * @pages: the pages of the window that was looked at last; NULL: it has no list
- * @window: which one that was
+ * @pages: cache of the last look-up that found a list of pages: that list; NULL: none
+ * @window: the window that @pages lists
+ *
+ * The caller serialises all calls for one of these, look-ups included, since they fill
+ * the cache: in the core &baton.lock does.
  */
 struct baton_chunks {
 	struct xarray windows;

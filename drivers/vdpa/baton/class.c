@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The virtio device classes: the one place that tells net from blk.
+ * What the core has to know of each virtio device class: a constant table.
  *
  * Each entry of a layout is a run of fields of one width (virtio 1.2, chapter
  * 5, "Device configuration layout" of each class). A class that is not listed
@@ -14,7 +14,7 @@
 #define BIT64(nr) (1ULL << (nr))
 #define NR_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Not all kernels know its name. */
+/* VIRTIO_ID_SPI, which the headers of older kernels do not have. */
 #define ID_SPI 45
 
 static const struct baton_field net_fields[] = {
@@ -135,14 +135,14 @@ static const struct baton_class classes[] = {
 	{ VIRTIO_ID_RNG, "rng", NR_OF(no_fields), no_fields },
 	{ VIRTIO_ID_BALLOON, "balloon", NR_OF(balloon_fields), balloon_fields },
 	{ VIRTIO_ID_SCSI, "scsi", NR_OF(scsi_fields), scsi_fields },
-	/* The tag of a 9p device is as long as its first field says. */
+	/* Layout unknown to this table: the tag is as long as the field before it says. */
 	{ VIRTIO_ID_9P, "9p" },
 	{ VIRTIO_ID_GPU, "gpu", NR_OF(gpu_fields), gpu_fields },
 	{ VIRTIO_ID_INPUT, "input", NR_OF(input_fields), input_fields },
-	/* The driver is told of a new address by an event of the device's (5.10.6.7). */
+	/* guest_cid may change: a transport reset event says so, no notification (5.10.6.7). */
 	{ VIRTIO_ID_VSOCK, "vsock", NR_OF(vsock_fields), vsock_fields, .polled = true },
 	{ VIRTIO_ID_CRYPTO, "crypto", NR_OF(crypto_fields), crypto_fields },
-	/* The driver is told when it should ask for more, not what became of its requests. */
+	/* The driver's own requests change plugged_size, of which there is no notification. */
 	{ VIRTIO_ID_MEM, "mem", NR_OF(mem_fields), mem_fields, .polled = true },
 	{ VIRTIO_ID_SOUND, "sound", NR_OF(snd_fields), snd_fields },
 	{ VIRTIO_ID_FS, "fs", NR_OF(fs_fields), fs_fields },
@@ -156,7 +156,8 @@ static const struct baton_class classes[] = {
  * baton_class_find() - look a device class up
  * @id: virtio device ID
  *
- * Return: what is known of it, or NULL.
+ * Context: any.
+ * Return: its entry, a constant; NULL if it is not in the table.
  */
 const struct baton_class *baton_class_find(u32 id)
 {

@@ -2,9 +2,9 @@
 /*
  * What differs between the kernels that baton is for, 6.12 and later.
  *
- * What is tested for is the feature, never the version: distributions and
- * stable kernels carry changes backwards. BATON_HAVE_* come from the Makefile,
- * which looks into the kernel's own headers.
+ * Each difference is tested for as a feature, never as a version, since distributions
+ * and stable kernels backport changes. BATON_HAVE_* come from the Makefile, which looks
+ * into the headers of the kernel that is built for.
  */
 #ifndef BATON_COMPAT_H
 #define BATON_COMPAT_H
@@ -30,6 +30,11 @@ static inline void baton_compat_set_dma_dev(struct vdpa_device *vdev, struct dev
 {
 	vdev->vmap.dma_dev = dev;
 }
+
+static inline union virtio_map baton_compat_get_map(struct vdpa_device *vdev)
+{
+	return vdev->vmap;
+}
 #else
 #define baton_compat_get_vq_map get_vq_dma_dev
 #define baton_compat_vq_map struct device *
@@ -46,11 +51,17 @@ static inline void baton_compat_set_dma_dev(struct vdpa_device *vdev, struct dev
 {
 	vdev->dma_dev = dev;
 }
+
+static inline struct device *baton_compat_get_map(struct vdpa_device *vdev)
+{
+	return vdev->dma_dev;
+}
 #endif
 
 /*
- * Older kernels find by the eventfd what is to be unregistered: vhost, which unregisters what it
- * never registered, would find ours, and ruin the list.
+ * Older kernels look a producer up by its eventfd when it is unregistered, and vhost unregisters
+ * producers that it never registered: it would find ours, and corrupt the list. So nothing is
+ * offered there: -EOPNOTSUPP. Context: may sleep.
  */
 static inline int baton_compat_bypass_register(struct irq_bypass_producer *producer,
 					       struct eventfd_ctx *eventfd, int irq)
@@ -62,7 +73,7 @@ static inline int baton_compat_bypass_register(struct irq_bypass_producer *produ
 #endif
 }
 
-/* Without suspend, no virtio driver knows how to step aside. */
+/* Without CONFIG_PM_SLEEP virtio drivers have no freeze and restore. Context: may sleep. */
 #ifdef CONFIG_PM_SLEEP
 static inline int baton_compat_virtio_freeze(struct virtio_device *virtio)
 {
@@ -85,7 +96,10 @@ static inline int baton_compat_virtio_restore(struct virtio_device *virtio)
 }
 #endif
 
-/* Newer kernels let clang check that functions give back the locks they take. */
+/*
+ * Newer kernels let clang check that functions release the locks they take; this marks those that
+ * must not, since another function releases them.
+ */
 #ifndef __no_context_analysis
 #define __no_context_analysis
 #endif

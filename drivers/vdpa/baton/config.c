@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access to the device-specific configuration space.
+ * Access to the device-specific configuration space. No state: the caller serialises accesses.
  *
  * virtio 1.2, 4.1.3.1: each field is accessed in its own width, a 64-bit one
  * as two halves of 32 bits; 2.5.1: fields that depend on a feature exist only
@@ -14,7 +14,7 @@
 #include "config.h"
 #include "le.h"
 
-/* A function that changes its configuration this often is not well. */
+/* A function whose generation changes in each of so many attempts is given up as torn. */
 #define GENERATION_RETRIES 16
 
 struct field_pos {
@@ -36,6 +36,7 @@ static bool config_class_known(const struct baton_config *c)
  * features that they belong to: a consumer may ask for the whole structure,
  * and finds zeroes where the function has nothing.
  *
+ * Context: any.
  * Return: the size in bytes; for a class with an unknown layout, what the
  * transport can reach.
  */
@@ -147,6 +148,7 @@ static void config_read_once(const struct baton_config *c, unsigned int offset, 
  *
  * What the function does not have, and what lies beyond the end, reads 0.
  *
+ * Context: as @c->read and @c->generation; the caller serialises.
  * Return: 0; -EAGAIN if the generation never settled: @buf then holds what was
  * read last, which may be torn.
  */
@@ -174,6 +176,7 @@ int baton_config_read(const struct baton_config *c, unsigned int offset, void *b
  * @buf: what to write
  * @len: how many bytes
  *
+ * Context: as @c->write; the caller serialises.
  * Return: 0; -EINVAL if a field would be written in part, or does not exist:
  * nothing has been written then.
  */

@@ -2,6 +2,9 @@
 /*
  * The device-specific configuration space: which fields a class has, how wide
  * they are, and how to read and write any part of it. Pure C, as owner.h is.
+ *
+ * There is no state here that changes: struct baton_config is filled in once, in probe.
+ * Accesses to the device are serialised by the caller: in the core &baton.lock does.
  */
 #ifndef BATON_CONFIG_H
 #define BATON_CONFIG_H
@@ -28,7 +31,7 @@ struct baton_field {
  * @fields: the configuration space from its first byte on, no gaps
  * @pausable: its virtio driver can be stopped and started again while user
  *	      space goes on (freeze and restore), and waits for what is under way
- * @polled: fields change without a notification, so each read asks the device
+ * @polled: fields change without a notification, so that no copy may be kept (shadow.c)
  */
 struct baton_class {
 	u32 id;
@@ -44,9 +47,9 @@ struct baton_class {
  * @class: its layout
  * @features: all that the function offers
  * @mapped: how much of it the transport can reach, in bytes
- * @read: read one field of 1, 2 or 4 bytes, little endian as in the space
- * @write: write one field of 1, 2 or 4 bytes
- * @generation: the configuration generation
+ * @read: read one little-endian field of 1, 2 or 4 bytes; returns its value, as the CPU has it
+ * @write: write one field of 1, 2 or 4 bytes; takes its value likewise
+ * @generation: read the configuration generation
  * @ctx: handed to the three
  */
 struct baton_config {

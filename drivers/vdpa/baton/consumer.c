@@ -2,6 +2,10 @@
 /*
  * Consumers come and go: the drivers of the vDPA bus.
  *
+ * &baton_owner.consumer changes here, by the bus's notifier, with &baton.lock held, and when a
+ * function leaves its vDPA device (gone.c). The bus holds the device lock of the vDPA device, so
+ * two changes of one device do not overlap.
+ *
  * &device.driver is set before BUS_NOTIFY_BIND_DRIVER and until just before
  * BUS_NOTIFY_UNBOUND_DRIVER; so a device that has a driver, but no consumer, has
  * one that was refused.
@@ -25,7 +29,7 @@
  * @bv: the vDPA device
  * @cb: whom; without a function: nobody
  *
- * Context: any.
+ * Context: any; takes &baton_vdpa.config_lock.
  */
 void baton_consumer_set_config_cb(struct baton_vdpa *bv, const struct vdpa_callback *cb)
 {
@@ -49,7 +53,7 @@ bool baton_consumer_refused(const struct baton_vdpa *bv)
 	       READ_ONCE(READ_ONCE(bv->b)->owner.consumer) == BATON_NONE;
 }
 
-/* Strict is what its users believe the policy to be unless the log says otherwise. */
+/* A strict policy can be kept only by filters of the hardware's: the log says where it cannot. */
 static void consumer_warn_unfiltered(struct baton_vdpa *bv)
 {
 	struct baton *b = bv->b;
@@ -79,7 +83,7 @@ static void consumer_allow_user(struct baton_vdpa *bv)
 			consumer_warn_unfiltered(bv);
 			return;
 		}
-		/* It may not be in the empty domain any more. */
+		/* A failed baton_domain_user_init() may have left it in the default domain. */
 		baton_handover_event(b, BATON_EV_DRAIN);
 		snprintf(bv->denial, sizeof(bv->denial), "cannot allocate an IOMMU domain: %pe",
 			 ERR_PTR(err));
@@ -100,8 +104,8 @@ static void consumer_goes(struct baton_vdpa *bv)
 }
 
 /*
- * vhost_vdpa allocates all queues of a device at once, some 19 KiB each, and warns of
- * an allocation that can never succeed.
+ * vhost_vdpa allocates all queues of a device at once, some 19 KiB each. More than kmalloc() can
+ * ever give would be a warning of the kernel's.
  */
 #define VHOST_QUEUE_SIZE	(UIO_MAXIOV * sizeof(struct iovec) + 3 * SZ_1K)
 #define VHOST_MAX_QUEUES	(KMALLOC_MAX_SIZE / VHOST_QUEUE_SIZE)
@@ -111,7 +115,7 @@ static void consumer_comes(struct baton_vdpa *bv, const char *driver)
 	struct baton *b = bv->b;
 	int err = -ENODEV;
 
-	/* Between the last consumer and the end nobody comes any more. */
+	/* The device is being deleted: see mgmt_patience(). */
 	if (READ_ONCE(bv->leave.begun))
 		return;
 	if (!strcmp(driver, "virtio_vdpa"))
@@ -151,7 +155,10 @@ static int consumer_changes(struct notifier_block *nb, unsigned long action, voi
 		consumer_comes(bv, dev->driver->name);
 		break;
 	case BUS_NOTIFY_UNBIND_DRIVER:
-		/* A user may stay a while; virtio_vdpa is gone before we hear of it. */
+		/*
+		 * The kernel's callback is cleared when it begins to unbind, since it is freed
+		 * before BUS_NOTIFY_UNBOUND_DRIVER; a user's is kept, for the user may stay.
+		 */
 		if (b->owner.consumer == BATON_KERNEL)
 			baton_consumer_set_config_cb(bv, &(struct vdpa_callback) {});
 		break;
@@ -168,8 +175,8 @@ static int consumer_changes(struct notifier_block *nb, unsigned long action, voi
  * baton_consumer_watch() - learn of the consumers of a new vDPA device
  * @bv: the vDPA device, not yet registered: registration may bind one right away
  *
- * Context: may sleep.
- * Return: 0 or a negative errno.
+ * Context: may sleep; &baton.lock not held, since the notifier takes it.
+ * Return: 0 or the errno of bus_register_notifier().
  */
 int baton_consumer_watch(struct baton_vdpa *bv)
 {
@@ -178,10 +185,10 @@ int baton_consumer_watch(struct baton_vdpa *bv)
 }
 
 /**
- * baton_consumer_unwatch() - no consumer will come any more
+ * baton_consumer_unwatch() - undo baton_consumer_watch()
  * @bv: the vDPA device, no longer registered
  *
- * Context: may sleep.
+ * Context: may sleep; &baton.lock not held.
  */
 void baton_consumer_unwatch(struct baton_vdpa *bv)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Consumers come and go.
+ * Consumers come and go: see consumer.c.
  */
 #ifndef BATON_CONSUMER_H
 #define BATON_CONSUMER_H

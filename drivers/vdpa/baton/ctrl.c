@@ -2,10 +2,13 @@
 /*
  * The control queue of a network function's owner.
  *
- * It ends here. Its commands are copied, judged (net.c), and those that pass are
- * given to the hardware's own control queue (cvq.c). So what the administrator
- * fixed stays fixed, and a command that the hardware never answers is answered
- * all the same.
+ * It is served by the CPU: commands are copied, judged (net.c), and those that pass are
+ * given to the hardware's own control queue (cvq.c). So an owner cannot change what the
+ * administrator fixed, and is answered even if the hardware does not answer.
+ *
+ * &baton.lock guards all of it. A kick may come in any context and queues a work item, which
+ * takes the lock. That may run late, even for the next owner: so it looks only then whether
+ * there is an owner, and a control queue that is ready.
  */
 #include <linux/device.h>
 #include <linux/dma-direct.h>
@@ -25,8 +28,9 @@
 #include "trace.h"
 
 /*
- * After so many commands in a row, or so long, somebody else gets a turn, and the
- * processor a pause: it is not the owner's that is used here, nor charged to it.
+ * The work item gives &baton.lock back after so many commands, or so long, and goes on after a
+ * pause, both in jiffies: the time that it takes is not accounted to the owner, who could keep a
+ * processor busy otherwise.
  */
 #define BUDGET		64
 #define BUDGET_TIME	(HZ / 10)
@@ -69,7 +73,7 @@ static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 	if (verdict == BATON_COMMAND_FORWARD || verdict == BATON_COMMAND_TRIMMED) {
 		err = baton_cvq_send(bv, cmd, len, reply, reply_len);
 		if (err) {
-			/* It is stopped, and its owner, who cannot go on without it, is told. */
+			/* Nothing can be sent any more: the function is lost to its owner. */
 			ctrl->refused++;
 			baton_report_fault(b,
 					   "the hardware's control queue failed (%pe): function stopped, its owner has to reset it",
@@ -78,7 +82,7 @@ static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 			reply[0] = VIRTIO_NET_ERR;
 			return 1;
 		}
-		/* It may show there, and no interrupt says so: an announcement made. */
+		/* A command may change configuration without an interrupt: ANNOUNCE_ACK does. */
 		baton_shadow_stale(b);
 		if (verdict == BATON_COMMAND_TRIMMED)
 			reply[0] = VIRTIO_NET_ERR;
@@ -101,7 +105,7 @@ static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 	return 1;
 }
 
-/* The owner's memory, as the CPU sees it. */
+/* &baton_ring.window: the owner's memory as the CPU sees it, while &baton.lock is held. */
 static size_t ctrl_window(void *ctx, u64 addr, bool write, void **bytes)
 {
 	struct baton_vdpa *bv = ctx;
@@ -112,7 +116,7 @@ static size_t ctrl_window(void *ctx, u64 addr, bool write, void **bytes)
 		return baton_space_window(b, bv->group_asid[BATON_GROUP_CONTROL], addr, write,
 					  bytes);
 
-	/* The kernel's control queue is mapped for the vDPA device itself: directly. */
+	/* ops_get_vq_map() had it mapped for the vDPA device, whose DMA is direct. */
 	if (bv->features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
 		pa = dma_to_phys(&bv->vdpa.dev, addr);
 	if (!pfn_valid(PHYS_PFN(pa)))
@@ -123,8 +127,8 @@ static size_t ctrl_window(void *ctx, u64 addr, bool write, void **bytes)
 }
 
 /*
- * The owner's memory may have gone bad. To read that with the CPU as if it were ours
- * would be the end of the kernel, not of the owner.
+ * &baton_ring.read: with machine check recovery, where there is one, so that an uncorrectable
+ * error in the owner's memory is an error of his command and not a panic.
  */
 static unsigned long ctrl_read(void *to, const void *from, size_t len)
 {
@@ -151,7 +155,10 @@ static void ctrl_open_ring(struct baton_vdpa *bv, const struct baton_queue *bq)
 	};
 }
 
-/* Take one command and answer it. Returns as baton_ring_get() does. */
+/*
+ * Takes one command and answers it. Returns 1; 0 if there is none; -EPROTO if the ring makes no
+ * sense, as baton_ring_get() does.
+ */
 static int ctrl_serve_one(struct baton_vdpa *bv)
 {
 	struct baton_ctrl *ctrl = &bv->ctrl;
@@ -187,7 +194,7 @@ static void ctrl_serve(struct work_struct *work)
 	int got = 1;
 
 	CLASS(baton_vdpa, b)(bv);
-	/* A lost function still owes its owner an answer: no. */
+	/* Commands to a lost function are served too, and refused: their driver waits. */
 	if (!baton_owner_held(&b->owner) || ctrl->index == BATON_NO_CONTROL)
 		return;
 	bq = &bv->queues[ctrl->index];
@@ -219,7 +226,7 @@ static void ctrl_serve(struct work_struct *work)
  */
 void baton_ctrl_kick(struct baton_vdpa *bv)
 {
-	/* Not before its time, if it has been told to pause. */
+	/* Does not shorten the pause of one that is queued: see BUDGET_PAUSE. */
 	queue_delayed_work(baton_wq, &bv->ctrl.work, 0);
 }
 
@@ -240,8 +247,8 @@ void baton_ctrl_find(struct baton_vdpa *bv, u64 features)
 }
 
 /**
- * baton_ctrl_stop() - the owner has let go of its control queue
- * @bv: the vDPA device
+ * baton_ctrl_stop() - forget the owner's ring, and its last command
+ * @bv: the vDPA device, whose function is being drained
  *
  * Context: &baton.lock held.
  */
@@ -249,17 +256,17 @@ void baton_ctrl_stop(struct baton_vdpa *bv)
 {
 	if (!bv->ctrl.command)
 		return;
-	/* Nothing of one owner's commands is left for the next. */
+	/* C8: nothing of one owner's commands is left for the next. */
 	memset(bv->ctrl.command, 0, BATON_COMMAND_MAX);
 	bv->ctrl.ring.size = 0;
 }
 
 /**
- * baton_ctrl_init() - a vDPA device is being made of a function
- * @bv: the vDPA device; baton_cvq_init() has been called
+ * baton_ctrl_init() - prepare to serve the control queue of a new vDPA device
+ * @bv: the vDPA device, which nobody else knows of; baton_cvq_init() has been called
  *
- * Context: may sleep.
- * Return: 0 or a negative errno.
+ * Context: may sleep; no lock is needed.
+ * Return: 0 or -ENOMEM.
  */
 int baton_ctrl_init(struct baton_vdpa *bv)
 {
@@ -275,10 +282,10 @@ int baton_ctrl_init(struct baton_vdpa *bv)
 }
 
 /**
- * baton_ctrl_uninit() - no commands will come any more
- * @bv: the vDPA device, no longer registered
+ * baton_ctrl_uninit() - undo baton_ctrl_init()
+ * @bv: the vDPA device, no longer registered: no kick comes any more
  *
- * Context: may sleep; &baton.lock not held.
+ * Context: may sleep; &baton.lock not held, since the work item that is waited for takes it.
  */
 void baton_ctrl_uninit(struct baton_vdpa *bv)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The owner's control queue.
+ * The owner's control queue: see ctrl.c.
  */
 #ifndef BATON_CTRL_H
 #define BATON_CTRL_H
@@ -12,7 +12,7 @@
 
 struct baton_vdpa;
 
-/* No queue is a control queue. */
+/* In place of the index of a control queue: there is none. */
 #define BATON_NO_CONTROL	0xffff
 
 /**
@@ -22,17 +22,17 @@ struct baton_vdpa;
  *	   (not after FEATURES_OK) and with reset. Written under &baton.lock;
  *	   kicks, and the operations that say how a queue is grouped, mapped and
  *	   sized, read it without: what they answer holds until the consumer,
- *	   who calls them, acknowledges other features. An answer that outlives
- *	   that must not depend on it.
- * @work: serves it
+ *	   who calls them, acknowledges other features. An answer that is used
+ *	   for longer (the address of a doorbell, C12) must not depend on it.
+ * @work: serves the queue; a kick queues it
  * @ring: the owner's; its size is 0 until it is first served
- * @command: the command that is being judged, where nobody else can change or
- *	     even read it
+ * @command: a copy of the command that is being judged, in memory that neither the owner
+ *	     nor the hardware can reach
  * @received: how many were taken from owners
  * @completed: how many of them were carried out
  * @refused: how many were not, by us or by the hardware
  *
- * All but @index are guarded by &baton.lock.
+ * &baton.lock guards all, and @index against other writers.
  */
 struct baton_ctrl {
 	u16 index;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hardware's control queue, which nobody but us ever sees.
+ * The hardware's control queue, in memory that holds nothing else (C7.1).
  *
- * The hardware gets one command at a time, in memory of ours that it shares
- * with nothing: descriptors, available ring and commands can only be read by
- * it; the used ring and the answer it can write, and so, if a user owns the
- * function and its queues run, can the user: they are looked at as if the user
- * had written them. What a user gains by answering in the hardware's place is a
- * wrong answer to itself: see cvq_wait_slot().
+ * &baton.lock guards all of it: one command is sent at a time, and its answer awaited,
+ * with that held.
+ *
+ * Invariants: the hardware can only read descriptors, available ring and commands; used
+ * ring and answers it can write. A user who owns the function can have the hardware write
+ * there as well, once its own queues run. So these are treated as if the user had written
+ * them: no length and no address is taken from them, and memory is not written again before
+ * the hardware must have read it (cvq_wait_slot()). A user who forges an answer deceives
+ * only itself.
  */
 #include <linux/delay.h>
 #include <linux/device.h>
@@ -26,20 +29,20 @@
 #include "cvq.h"
 #include "param.h"
 
-/* Where things are in their parts. */
+/* Offsets in BATON_CVQ_RING, and in BATON_CVQ_ANSWER. */
 #define DESC_AT		0
 #define AVAIL_AT	1024
 #define USED_AT		0
 #define ANSWERS_AT	1024
 
-/* What the device is to write over: no answer of virtio's. */
+/* Preset in place of an answer, to see whether one was written; no ack of virtio's is 0xff. */
 #define NO_ANSWER	0xff
 
-/* A slot is written again after so many times what the hardware takes, or so long at least. */
+/* A slot is not written again before so many times &baton_cvq.slowest, nor before so long. */
 #define HOLD_TIMES	16
 #define HOLD_MIN_MS	10
 
-/* Hardware that is slow is asked at times whether it is there. */
+/* How often hardware that does not answer is asked whether it is there, in jiffies. */
 #define LOOK_AFTER	(HZ / 10)
 
 struct cvq_ring {
@@ -64,7 +67,7 @@ static bool cvq_hardware_is_gone(struct baton_vdpa *bv)
 	return fn->ops->get_status(fn) == 0xff && !fn->ops->present(fn);
 }
 
-/* Wait for the one answer that is due. */
+/* Waits for the answer to the last command, the only one that is due; any other is -EPROTO. */
 static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot, ktime_t deadline)
 {
 	unsigned long look = jiffies + LOOK_AFTER;
@@ -91,7 +94,7 @@ static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot,
 		}
 		usleep_range(20, 100);
 	}
-	/* virtio 1.2, 2.7.14: the answer is not older than the index. */
+	/* virtio 1.2, 2.7.14: the entry, and the answer, are read after the index. */
 	dma_rmb();
 	if (__virtio32_to_cpu(true, READ_ONCE(used->ring[slot->avail].id)) != slot->desc)
 		return -EPROTO;
@@ -100,11 +103,11 @@ static int cvq_wait_answer(struct baton_vdpa *bv, const struct baton_slot *slot,
 }
 
 /*
- * What a user owns can write our used ring, and so have us believe that the last
- * command was answered. Whatever it gains by that must not be that the hardware
- * reads one command in the place of another. So before memory is written again a
- * time passes that the hardware has never come near, as far as could be seen when
- * nobody else could answer. What is slower than ctrl_timeout_ms is lost anyway.
+ * Invariant: the hardware reads no command in place of another. A user can have our used ring
+ * written, and so make us believe that the hardware has answered, and read, a command that it has
+ * not. So before memory is written again a multiple of the time passes that the hardware took when
+ * nobody else could answer, but not more than ctrl_timeout_ms: hardware that is slower than that
+ * has failed.
  */
 static void cvq_wait_slot(struct baton_vdpa *bv, const struct baton_slot *slot)
 {
@@ -129,7 +132,7 @@ static void cvq_kick(struct baton_vdpa *bv)
 	struct baton_function *fn = bv->b->fn;
 	struct baton_cvq *cvq = &bv->cvq;
 
-	/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
+	/* virtio 1.2, 2.9: then a doorbell also takes the index of the next available entry. */
 	if (bv->hw_features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
 		fn->ops->kick_data(fn, cvq->index | (u32)cvq->slots.sent << 16);
 	else
@@ -164,14 +167,14 @@ static int cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply,
 	desc[1].len = __cpu_to_virtio32(true, reply_len);
 	desc[1].flags = __cpu_to_virtio16(true, VRING_DESC_F_WRITE);
 	hw.avail->ring[slot.avail] = __cpu_to_virtio16(true, slot.desc);
-	/* virtio 1.2, 2.7.13.3: what is announced comes before the index. */
+	/* virtio 1.2, 2.7.13.3: descriptors and entry are written before the index. */
 	dma_wmb();
 	baton_slots_sent(&cvq->slots, &slot);
 	hw.avail->idx = __cpu_to_virtio16(true, cvq->slots.sent);
 	baton_shared_sync(bv->b, command, true);
 	baton_shared_sync(bv->b, answer, true);
 	baton_shared_sync(bv->b, &cvq->parts[BATON_CVQ_RING], true);
-	/* And the index before the doorbell, which is the hardware's. */
+	/* The index is written before the doorbell, a register, is. */
 	mb();
 	cvq_kick(bv);
 
@@ -181,7 +184,7 @@ static int cvq_send(struct baton_vdpa *bv, const u8 *cmd, size_t len, u8 *reply,
 		cvq->written_long[slot.nth_long] = cvq->written[slot.nth];
 	if (err)
 		return err;
-	/* It says that it is done, and has not written the answer. */
+	/* The used ring says that it is answered, and no answer was written. */
 	if (READ_ONCE(*ack) == NO_ANSWER)
 		return -EPROTO;
 	memcpy(reply, ack, reply_len);
@@ -220,7 +223,7 @@ void baton_cvq_find(struct baton_vdpa *bv)
 		bv->cvq.index = baton_net_hw_control_queue(&bv->net, bv->hw_features);
 }
 
-/* A part that the hardware finds at one address for a user, another for the kernel. */
+/* By which address the hardware reaches our memory depends on the domain that its owner has. */
 static enum baton_shared_by cvq_shared_by(const struct baton_vdpa *bv)
 {
 	if (bv->b->owner.owner == BATON_USER)
@@ -234,8 +237,11 @@ static enum baton_shared_by cvq_shared_by(const struct baton_vdpa *bv)
  * @bv: the vDPA device, whose function is about to be granted to its owner; does
  *	nothing if the hardware has no control queue
  *
- * Context: may sleep; &baton.lock held.
- * Return: 0 or a negative errno.
+ * Its memory is zeroed first: nothing of an owner before is left (C8).
+ *
+ * Context: may sleep; &baton.lock held; the owner's domain is attached.
+ * Return: 0; -ENODEV if the device has no queue for it; an errno of baton_shared_map(), or of
+ * the function driver's setup_queue().
  */
 int baton_cvq_setup(struct baton_vdpa *bv)
 {
@@ -261,7 +267,7 @@ int baton_cvq_setup(struct baton_vdpa *bv)
 	if (err)
 		return err;
 
-	/* Nobody listens for interrupts; with EVENT_IDX there is no flag (virtio 1.2, 2.7.7.1). */
+	/* Answers are polled for. With EVENT_IDX flags must stay 0 (virtio 1.2, 2.7.7.1). */
 	if (!(bv->hw_features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX)))
 		cvq_ring(cvq).avail->flags = __cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
 	cfg.desc = cvq->parts[BATON_CVQ_RING].addr + DESC_AT;
@@ -282,8 +288,9 @@ int baton_cvq_setup(struct baton_vdpa *bv)
  * @bv: the vDPA device, whose function has just seen DRIVER_OK
  *
  * Context: may sleep, for as long in all as the module parameter ctrl_timeout_ms says;
- * &baton.lock held.
- * Return: 0 or a negative errno.
+ * &baton.lock held; no queue of a user's runs.
+ * Return: 0; -EIO if the hardware refused a command; or as baton_cvq_send(). The reason is in
+ * the log.
  */
 int baton_cvq_restore(struct baton_vdpa *bv)
 {
@@ -302,9 +309,9 @@ int baton_cvq_restore(struct baton_vdpa *bv)
 			return 0;
 		start = ktime_get();
 		err = cvq_send(bv, cmd, len, &ack, sizeof(ack), deadline);
-		/* No queue of a user's runs yet: only the hardware can have answered (C13). */
+		/* Only the hardware can have answered: no queue of a user's runs yet (C13). */
 		bv->cvq.slowest = max(bv->cvq.slowest, ktime_sub(ktime_get(), start));
-		/* Hardware that takes no VLAN 0 may be one that lets it pass: it hides nobody. */
+		/* VLAN 0 refused is no error: hardware may always pass it. The filter is on. */
 		if (!err && ack != VIRTIO_NET_OK && cmd[0] != VIRTIO_NET_CTRL_VLAN)
 			err = -EIO;
 		if (err)
@@ -318,7 +325,7 @@ int baton_cvq_restore(struct baton_vdpa *bv)
 }
 
 /**
- * baton_cvq_stop() - nothing of ours is shared with the hardware any more
+ * baton_cvq_stop() - take the memory of the control queue from the hardware, and zero it
  * @bv: the vDPA device, whose function is reset, or without bus mastering; does
  *	nothing if not set up
  *
@@ -331,20 +338,21 @@ void baton_cvq_stop(struct baton_vdpa *bv)
 	if (!cvq->pages)
 		return;
 	baton_shared_unmap(bv->b, cvq->parts, BATON_CVQ_NR_PARTS);
-	/* Nothing of one owner's commands is left for the next. */
+	/* C8: nothing of one owner's commands is left for the next. */
 	memset(page_address(cvq->pages), 0, PAGE_SIZE << cvq->order);
 }
 
 /**
- * baton_cvq_init() - a vDPA device is being made of a function
- * @bv: the vDPA device
+ * baton_cvq_init() - allocate the memory of the hardware's control queue
+ * @bv: a new vDPA device, which nobody else knows of; nothing is allocated if the hardware has
+ *	no control queue
  *
- * Context: may sleep.
- * Return: 0 or a negative errno.
+ * Context: may sleep; no lock is needed.
+ * Return: 0 or -ENOMEM.
  */
 int baton_cvq_init(struct baton_vdpa *bv)
 {
-	/* How large, and what the hardware may do with it. Each begins on an IOMMU's page. */
+	/* Each part is mapped on its own, and so is a whole number of the IOMMU's pages. */
 	static const struct {
 		unsigned int size;
 		bool writable;
@@ -385,7 +393,7 @@ int baton_cvq_init(struct baton_vdpa *bv)
 
 /**
  * baton_cvq_uninit() - undo baton_cvq_init()
- * @bv: the vDPA device, no longer registered
+ * @bv: the vDPA device, no longer registered, of a function that nobody owns
  *
  * Context: may sleep.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The hardware's control queue.
+ * The hardware's control queue: see cvq.c.
  */
 #ifndef BATON_CVQ_H
 #define BATON_CVQ_H
@@ -27,12 +27,12 @@ enum baton_cvq_part {
  * @order: how much
  * @parts: what the hardware can reach of it
  * @index: which queue it is, or %BATON_NO_CONTROL; set when features are
- *	   negotiated with the hardware
+ *	   negotiated with the hardware; also read without the lock, for doorbells
  * @slots: which parts of @parts the commands use, in turn
- * @written: when each slot, and each long command's memory, was last written to
- * @written_long: likewise
- * @slowest: the longest that the hardware took to answer at a time when nobody
- *	     else could have; 0: nothing is confirmed yet
+ * @written: when the last command in each slot was answered, or given up
+ * @written_long: likewise, of each long command's memory
+ * @slowest: the longest that the hardware took to answer at a time when nobody else
+ *	     could have answered in its place (C13); 0: nothing is confirmed yet
  *
  * &baton.lock guards all.
  */

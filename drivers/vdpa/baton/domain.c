@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IO page tables: what the function can reach, and who says so.
+ * IO page tables: what the function can reach.
+ *
+ * Invariant (C1, C2): after probe a function that is isolated is in one of three domains, the empty
+ * one, the user's, or the default domain, and only the owner's while bus mastering is on.
+ * &baton.lock guards which, against all other handovers; probe and remove need none, since nobody
+ * else knows the function yet, or uses it any more.
  *
  * A function that is alone in its IOMMU group has two domains of ours. The
  * empty one is attached while nobody owns the function; the user's exists while
@@ -23,7 +28,7 @@
 #include "param.h"
 #include "space.h"
 
-/* Everything in the group that is not plain memory is not for users to map. */
+/* The control window, and what the IOMMU core says is reserved in the group, are not for users. */
 static int domain_find_reserved(struct baton_domain *dom, struct list_head *regions)
 {
 	struct iommu_resv_region *region;
@@ -44,7 +49,7 @@ static int domain_find_reserved(struct baton_domain *dom, struct list_head *regi
 	list_for_each_entry(region, regions, list) {
 		if (region->type == IOMMU_RESV_DIRECT)
 			dom->firmware = true;
-		/* Relaxable: of use to firmware only, before any driver. */
+		/* Relaxable: firmware used it before any driver came, and does no more. */
 		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE || !region->length)
 			continue;
 		dom->reserved[n].first = region->start;
@@ -71,10 +76,10 @@ static int domain_find_space(struct baton_domain *dom, struct device *dev)
 	LIST_HEAD(regions);
 	int err;
 
-	/* References are taken on whole pages of the kernel's. */
+	/* At least PAGE_SIZE: references are taken on whole pages (space.c). */
 	dom->iova.granule = max_t(u64, 1ULL << __ffs(dom->empty->pgsize_bitmap), PAGE_SIZE);
 	dom->iova.span.first = 0;
-	/* The window at the top of 64 bits would cost some IOMMUs levels of page table. */
+	/* 48 bits: at the top of 64 the window would cost some IOMMUs levels of page table. */
 	dom->iova.span.last = min_t(u64, dma_get_mask(dev), DMA_BIT_MASK(48));
 	if (geo->force_aperture) {
 		dom->iova.span.first = geo->aperture_start;
@@ -94,7 +99,9 @@ static int domain_find_space(struct baton_domain *dom, struct device *dev)
  * @b: the function; no user has been told yet what can be mapped
  * @bytes: how much, in whole pages of the IOMMU's
  *
- * Context: may sleep; from probe.
+ * The room is added below the control window. Nothing happens where no user can own it.
+ *
+ * Context: any; from probe, &baton.lock held.
  */
 void baton_domain_widen(struct baton *b, u64 bytes)
 {
@@ -102,13 +109,14 @@ void baton_domain_widen(struct baton *b, u64 bytes)
 
 	if (!dom->isolated)
 		return;
-	dom->window.first -= bytes;
+	/* Where it does not fit, nothing is left for users to map, and none of their queues starts. */
+	dom->window.first -= min(bytes, dom->window.first - dom->iova.span.first);
 	dom->reserved[0] = dom->window;
 }
 
 /*
- * Back to the default domain. The whole group: another device may have joined
- * it since (hot-plug), for which iommu_detach_device() would do nothing.
+ * Back to the default domain. By the group, since another device may have joined it (hot-plug),
+ * and iommu_detach_device() does nothing for a group of several.
  */
 static void domain_detach(struct baton_domain *dom)
 {
@@ -121,12 +129,11 @@ static void domain_detach(struct baton_domain *dom)
  * baton_domain_init() - take a function's DMA away from everybody
  * @b: the function; reset, or about to be
  *
- * Where there is no IOMMU, where the group has other members, or where firmware
- * has a region of its own mapped, there is no domain to take: bus mastering is
- * all that keeps the function quiet, as it is with any driver, and no user may
- * own it.
+ * Attaches the empty domain. Where there is no IOMMU, where the group has other members,
+ * or where firmware has a region of its own mapped, the function stays in the default
+ * domain: then only bus mastering being off keeps it from DMA, and no user may own it.
  *
- * Context: may sleep; from probe.
+ * Context: may sleep; from probe; nobody else knows of @b yet.
  * Return: 0 or a negative errno.
  */
 int baton_domain_init(struct baton *b)
@@ -152,7 +159,7 @@ int baton_domain_init(struct baton *b)
 
 	err = iommu_attach_device(empty, dev);
 	if (err == -EINVAL) {
-		/* A shared group; the kernel can still own the function. */
+		/* Not alone in its group: the kernel can still own the function. */
 		iommu_domain_free(empty);
 		return 0;
 	}
@@ -170,7 +177,7 @@ int baton_domain_init(struct baton *b)
 		return err;
 	}
 	if (dom->firmware) {
-		/* It needs the default domain, at all times. */
+		/* Firmware's regions are mapped in the default domain only. */
 		domain_detach(dom);
 		iommu_domain_free(empty);
 		dom->empty = NULL;
@@ -206,7 +213,7 @@ static bool group_is_singleton(const struct baton_domain *dom)
  * baton_domain_uninit() - give the function back to the default domain
  * @b: the function; reset and without bus mastering
  *
- * Context: may sleep; from remove.
+ * Context: may sleep; from remove, or a probe that fails; nobody else uses @b any more.
  */
 void baton_domain_uninit(struct baton *b)
 {
@@ -226,11 +233,12 @@ void baton_domain_uninit(struct baton *b)
  * @b: the function; reset and without bus mastering
  * @party: whose memory; %BATON_NONE: nobody's
  *
- * The IOMMU core goes from one domain of ours to another only by way of the
- * default domain: bus mastering is off all the while.
+ * The IOMMU core goes from one domain of ours to another by way of the default domain only.
+ * That is safe because bus mastering is off all the while.
  *
  * Context: may sleep; &baton.lock held.
- * Return: 0 or a negative errno; on error the default domain may be attached.
+ * Return: 0; -EPERM if a user must not own it, or another device has joined the group; -ENOMEM if
+ * the user has no domain; or an errno of iommu_attach_device(): the default domain may be attached.
  */
 int baton_domain_attach(struct baton *b, enum baton_party party)
 {
@@ -272,7 +280,7 @@ int baton_domain_attach(struct baton *b, enum baton_party party)
 	return 0;
 }
 
-/* Where the IOMMU translates MSIs, their doorbell needs room in the domain. */
+/* Where the IOMMU translates MSIs (Arm), their doorbell has to be mapped in the domain as well. */
 static int domain_reserve_msi(struct baton_domain *dom, struct iommu_domain *domain)
 {
 	struct iommu_resv_region *region;
@@ -294,9 +302,9 @@ out:
 }
 
 /*
- * Some IOMMU drivers finish a domain only when it is first attached, and fall
- * over a mapping before that (virtio-iommu of 6.12): attach it for a moment,
- * empty as it is, to the function that is reset.
+ * A new domain is attached once before anything is mapped in it, since some IOMMU drivers
+ * complete a domain only then, and crash at a mapping before (virtio-iommu of 6.12). It is
+ * empty, and the function is reset and without bus mastering.
  */
 static int domain_finish(struct baton *b, struct iommu_domain *domain)
 {
@@ -336,8 +344,8 @@ struct iommu_domain *baton_domain_user_alloc(struct baton *b)
 }
 
 /**
- * baton_domain_user_init() - make room for what a user will map
- * @b: the function
+ * baton_domain_user_init() - make the user's domain
+ * @b: the function, to which a user's consumer is being bound; nobody owns it
  *
  * Context: may sleep; &baton.lock held.
  * Return: 0 or a negative errno.
@@ -355,8 +363,10 @@ int baton_domain_user_init(struct baton *b)
 }
 
 /**
- * baton_domain_user_uninit() - nothing of a user's may stay mapped
- * @b: the function; blocked or broken
+ * baton_domain_user_uninit() - unmap all that a user mapped, and free its domain
+ * @b: the function, drained; nothing happens if there is no user's domain
+ *
+ * A domain that is still attached, which is a bug, is not freed.
  *
  * Context: may sleep; &baton.lock held.
  */

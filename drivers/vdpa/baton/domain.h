@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * IO page tables: what the function can reach.
+ * IO page tables: what the function can reach. See domain.c.
  */
 #ifndef BATON_DOMAIN_H
 #define BATON_DOMAIN_H
@@ -16,13 +16,14 @@ struct baton;
 /* Address spaces, as vhost_vdpa numbers them. */
 #define BATON_NR_AS		2
 
-/* Top of a user's IOVA span: kept for memory shared with the hardware, in the IOMMU's pages. */
+/* The control window at the top of a user's IOVA span, in pages of the IOMMU: see shared.c. */
 #define BATON_WINDOW_PAGES	16ULL
 
 /**
  * struct baton_domain - the IO page tables of one function
- * @group: its IOMMU group; NULL: there is no IOMMU
- * @isolated: the function is alone in its group, so its domain is ours to set
+ * @group: its IOMMU group; NULL: there is no IOMMU; constant from probe to remove, as
+ *	   are the next three, @iova, @reserved and @window
+ * @isolated: @empty exists: the function was alone in its group, without firmware regions
  * @firmware: firmware needs regions of the default domain at all times
  * @empty: attached while nobody owns the function; never maps anything
  * @user: holds what the user mapped, and @window; exists while a user is bound
@@ -30,13 +31,13 @@ struct baton;
  * @maps: what a user mapped, one for each address space; each entry holds a
  *	  reference on every page
  * @data_asid: which of @maps the function sees: what is in it is in @user
- * @mapped: bytes in @maps
+ * @mapped: bytes in @maps; also read without the lock, by sysfs
  * @iova: what may be mapped
  * @reserved: storage for @iova
- * @window: where memory of ours is mapped for the hardware, see shared.c; one of
+ * @window: where memory of ours is mapped for the hardware, see shared.c and relay.c; one of
  *	    @reserved, so that no user can map anything there
  *
- * All guarded by &baton.lock.
+ * &baton.lock guards all that is not constant.
  */
 struct baton_domain {
 	struct iommu_group *group;

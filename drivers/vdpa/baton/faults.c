@@ -2,10 +2,14 @@
 /*
  * Functions that misbehave on command (CONFIG_BATON_FAULTS), for tests only.
  *
- * Between the core and the function driver sits a layer that lies to the core
- * as bad hardware would. The function behind it is real, and goes on with what
- * it does: one that "does not answer a reset" was never told, and still does
- * DMA if nothing else stops it.
+ * A layer between the core and the function driver that answers as bad hardware would. The
+ * function behind it is real, and goes on with what it does: one that "does not answer a
+ * reset" was never told to reset, and still does DMA if nothing else stops it.
+ *
+ * faults_lock guards the list of functions and faults.function. The other faults are set by
+ * debugfs and read without a lock, as is &faulty.chosen. The operations are called as the
+ * function driver's are: those that may sleep under &baton.lock, which guards what they keep in
+ * struct faulty; kicks and reads of the status at any time.
  *
  * /sys/kernel/debug/baton_faults/ has one file for each fault. "function" names
  * the function that they are for, none at first; it need not be bound yet.
@@ -34,21 +38,21 @@
  * struct baton_faults - the faults, and whose they are
  * @function: name of the device that has them
  * @reset_ms: how long a reset takes; U32_MAX: for ever
- * @stubborn: not even a reset of the whole function helps against that
- * @flr_errno: a reset of the whole function fails with this, and does nothing
+ * @stubborn: the status does not become 0 even after a reset of the whole function
+ * @flr_errno: a reset of the whole function fails with this errno (positive), and does nothing
  * @ones: all registers read as all ones, and writes to them are lost
  * @absent: the function says that it is not there
  * @status_clear: bits of the device status that are never set
  * @unsettled: the configuration generation changes all the time
- * @vectors_errno: there are no interrupt vectors
+ * @vectors_errno: there are no interrupt vectors: allocating them fails with this (positive)
  * @no_config_vector: the configuration does not take its vector
  * @no_queue_vector: @queue does not take its vector
  * @no_late_queue: no queue is enabled after DRIVER_OK
- * @spurious: all vectors interrupt whenever the core turns to the function
+ * @spurious: all vectors interrupt at most operations that the core calls
  * @queue: the queue that the other faults are about
- * @deaf: doorbells of @queue are not heard
- * @jump: instead of being heard, they add this to the index of the used ring
- * @raised: how many interrupts there were for no reason
+ * @deaf: doorbells of @queue do not reach the function
+ * @jump: nor then, but each adds this to the index of the queue's used ring
+ * @raised: how many interrupts @spurious has raised
  */
 static struct baton_faults {
 	char function[NAME_LEN];
@@ -76,14 +80,14 @@ static struct baton_faults {
  * @real: what the function driver gave us
  * @fn: the function
  * @list: in @faulty_list
- * @chosen: the faults are for this one
- * @resetting: it was told to reset, and has not heard
- * @due: when it will
- * @generation: what it says next
+ * @chosen: it is the one that faults.function names
+ * @resetting: the core wrote status 0, which was not passed on
+ * @due: when that is passed on
+ * @generation: what the configuration generation reads next, with @unsettled
  * @nr_vectors: how many interrupt vectors it has
  * @irq: which interrupt @work raises
  * @work: raises interrupts, in a context like theirs
- * @used: where the first queues have their used rings
+ * @used: addresses of the used rings of the first queues, for @jump
  */
 struct faulty {
 	struct baton_function_ops ops;
@@ -211,7 +215,7 @@ static int faulty_setup_queue(struct baton_function *fn, u16 idx,
 	return err;
 }
 
-/* As the function would write it, with whatever domain is attached. */
+/* Writes to the used ring where the function would, through the domain that is attached. */
 static void faulty_jump_used(struct faulty *faulty, u16 idx)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(faulty->fn->dev);
@@ -379,7 +383,7 @@ static void faulty_choose(struct faulty *faulty)
  * @fn: the function, about to be registered
  *
  * Context: may sleep.
- * Return: 0 or a negative errno.
+ * Return: 0 or -ENOMEM.
  */
 int baton_faults_wrap(struct baton_function *fn)
 {
@@ -445,7 +449,9 @@ static const struct file_operations function_fops = {
 };
 
 /**
- * baton_faults_init() - offer the faults to tests, and say so
+ * baton_faults_init() - make the files in debugfs, say so in the log, and taint the kernel
+ *
+ * Context: may sleep; module init.
  */
 void baton_faults_init(void)
 {
@@ -475,6 +481,8 @@ void baton_faults_init(void)
 
 /**
  * baton_faults_uninit() - undo baton_faults_init()
+ *
+ * Context: may sleep; module exit.
  */
 void baton_faults_uninit(void)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Functions that misbehave on command. For tests only: see faults.c.
+ * Functions that misbehave on command, for tests only: see faults.c. Without CONFIG_BATON_FAULTS
+ * nothing of it is built.
  */
 #ifndef BATON_FAULTS_H
 #define BATON_FAULTS_H

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Feature bits: what a function can do is not what a consumer can carry.
+ * Feature bits: which of those that a function offers a consumer may be offered.
  *
- * Bits 0 to 23 and from 50 on are the device's (virtio 1.2, 2.2), and mean
- * nothing to us but for network devices (net.c). The rest belong to the queues
- * and the transport, and between the consumer and the function there are two
- * transports: the vDPA bus and the function's own. Of these a bit is offered only
- * if it is known to work through both: what it asks for, the core has to do.
+ * Bits 0 to 23 and from 50 on are the device's (virtio 1.2, 2.2): they are passed on
+ * as they are, but for network devices (net.c). The rest belong to the queues and the
+ * transport. Between the consumer and the function there are two transports, the vDPA
+ * bus and the function's own, so such a bit is offered only if it works through both:
+ * those in CARRIED_MASK.
  */
 #include <linux/types.h>
 #include <linux/virtio_config.h>
@@ -18,7 +18,7 @@
 
 #define DEVICE_MASK ((BIT64(24) - 1) | ~(BIT64(50) - 1))
 
-/* Since virtio 1.2; the number is part of the specification. */
+/* VIRTIO_F_NOTIFICATION_DATA (virtio 1.2, 6), which not all user-space headers have. */
 #define F_NOTIFICATION_DATA	38
 
 /*
@@ -40,6 +40,7 @@
  * @hardware: what the function offers, or as much of it as was provisioned
  * @consumer: to whom; %BATON_NONE: what may be offered to anybody at all
  *
+ * Context: any.
  * Return: the feature bits.
  */
 u64 baton_features_offer(u64 hardware, enum baton_party consumer)
@@ -47,9 +48,9 @@ u64 baton_features_offer(u64 hardware, enum baton_party consumer)
 	u64 offered = hardware & (DEVICE_MASK | CARRIED_MASK);
 
 	/*
-	 * vhost_vdpa's kicks are eventfd wake-ups: they carry no data. And a device that goes by
-	 * the order of descriptors would, after a reset, begin with the first one, wherever the
-	 * user's queue is to go on (C14).
+	 * Not for a user: NOTIFICATION_DATA, since vhost_vdpa's kicks are eventfd wake-ups, which
+	 * carry no data; IN_ORDER, since a device that uses descriptors in the order of the table
+	 * begins with the first one after a reset, wherever a relayed queue is to go on (C14).
 	 */
 	if (consumer == BATON_USER)
 		offered &= ~(BIT64(F_NOTIFICATION_DATA) | BIT64(VIRTIO_F_IN_ORDER));
@@ -62,12 +63,13 @@ u64 baton_features_offer(u64 hardware, enum baton_party consumer)
  * @hardware: what the function offers
  * @consumer: on whose behalf
  *
- * A device that offers ORDER_PLATFORM need not work without (6.2), and QEMU never
- * takes it. It asks nothing of a user's driver: the domain of a user is coherent
- * (C5), where the barriers between processors that drivers use order accesses of
- * the device as well. The kernel's drivers choose their barriers by it, and take
- * it themselves.
+ * ORDER_PLATFORM for users only. A device that offers it may refuse to work without
+ * (virtio 1.2, 6.2), and QEMU never takes it. It is safe to take it for a user's
+ * driver: a user's domain is cache-coherent (C5), and there the barriers between
+ * processors, which drivers use without the feature, also order what the device sees.
+ * The kernel's drivers choose their barriers by it, and take it themselves.
  *
+ * Context: any.
  * Return: the feature bits.
  */
 u64 baton_features_private(u64 hardware, enum baton_party consumer)
@@ -80,9 +82,10 @@ u64 baton_features_private(u64 hardware, enum baton_party consumer)
  * @offered: what can be offered
  * @net: to a network device
  *
- * QEMU refuses to start with shadow virtqueues (x-svq=on), or to migrate, when
- * offered a bit that these do not know; most guests do not miss them.
+ * QEMU's shadow virtqueues (x-svq=on; migration) know few features, and QEMU refuses
+ * to start them when offered any other. So a network device offers these only.
  *
+ * Context: any.
  * Return: the feature bits.
  */
 u64 baton_features_usual(u64 offered, bool net)
@@ -104,6 +107,7 @@ u64 baton_features_usual(u64 offered, bool net)
  * @offered: what is on offer
  * @wanted: what is taken
  *
+ * Context: any.
  * Return: NULL if so, else why not, in words that complete "features 0x...".
  */
 const char *baton_features_check(u64 offered, u64 wanted)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which feature bits are offered to whom. Pure C, as owner.h is.
+ * Which feature bits are offered to whom: functions of their arguments alone, callable in any
+ * context. Pure C, as owner.h is.
  */
 #ifndef BATON_FEATURES_H
 #define BATON_FEATURES_H

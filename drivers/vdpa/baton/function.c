@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A function comes, is reset by others, sleeps, and goes.
+ *
+ * The function driver calls this from operations of its bus, which the function's device lock
+ * serialises; &baton.lock, taken here, keeps the vDPA device's operations out. Each entry says
+ * whether it is kept. &baton_function.baton is set from probe to remove, under the device lock.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -36,7 +40,7 @@ static u8 function_read_generation(void *ctx)
 	return fn->ops->get_generation(fn);
 }
 
-/* What devices may well refuse together with others; no queue depends on them. */
+/* What a device may refuse in combination; how many queues it shows does not depend on it. */
 #define RARE_FEATURES (BIT_ULL(VIRTIO_F_RING_PACKED) | BIT_ULL(VIRTIO_F_IN_ORDER) |	\
 		       BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
 
@@ -58,7 +62,7 @@ static bool function_takes(struct baton *b, u64 features)
 	return ops->get_status(b->fn) & VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
-/* All features that somebody could have, or at least those that queues depend on. */
+/* Negotiates all features that a consumer could have, or at least those that queues depend on. */
 static int function_negotiate(struct baton *b)
 {
 	u64 features = baton_features_offer(b->hw_features, BATON_NONE);
@@ -123,11 +127,10 @@ static int function_learn(struct baton *b)
 }
 
 /**
- * baton_function_create() - take a function into our hands
+ * baton_function_create() - reset a function, and learn what it is
  * @fn: the function, as its driver sees it
  *
- * Resets it, takes its DMA away (empty IOMMU domain, bus mastering off), and
- * finds out what it is.
+ * It is put into the empty domain, if it is isolated, and has bus mastering off.
  *
  * Context: may sleep; from the function driver's probe.
  * Return: the function, or an ERR_PTR, the reason being in the log.
@@ -145,7 +148,7 @@ struct baton *baton_function_create(struct baton_function *fn)
 	err = baton_faults_wrap(fn);
 	if (err)
 		goto err_free;
-	/* A bus reset locks all functions behind a bridge, in bus order. */
+	/* A class each: a bus reset holds the locks of all functions behind a bridge. */
 	lockdep_register_key(&b->lock_key);
 	__mutex_init(&b->lock, "baton->lock", &b->lock_key);
 	baton_report_init(b);
@@ -189,9 +192,9 @@ err_free:
  * @b: the function, of which no vDPA device is left
  *
  * It is reset, without bus mastering, and back in the IOMMU domain that it had
- * before.
+ * before. @b itself stays until its last reference is dropped; its fn must not be used.
  *
- * Context: may sleep; from the function driver's remove.
+ * Context: may sleep; from the function driver's remove; &baton.lock not held.
  */
 void baton_function_destroy(struct baton *b)
 {
@@ -209,9 +212,12 @@ void baton_function_destroy(struct baton *b)
 }
 
 /**
- * baton_function_get() - a vDPA device is being made of a function
+ * baton_function_get() - take a reference on a function
  * @b: the function
  *
+ * It keeps @b allocated, and nothing else: the function itself may go.
+ *
+ * Context: any.
  * Return: @b.
  */
 struct baton *baton_function_get(struct baton *b)
@@ -244,10 +250,10 @@ void baton_function_put(struct baton *b)
  * baton_function_shutdown() - the system is going down
  * @fn: the function
  *
- * Stops its DMA for good, so that the next kernel (kexec) finds its memory
- * untouched, whatever processes still run now.
+ * Stops its DMA for good: processes still run, and the memory of the next kernel (kexec)
+ * must not be written to.
  *
- * Context: may sleep.
+ * Context: may sleep; the function's device lock held.
  */
 void baton_function_shutdown(struct baton_function *fn)
 {
@@ -288,7 +294,7 @@ void __no_context_analysis baton_function_reset_prepare(struct baton_function *f
 }
 EXPORT_SYMBOL_GPL(baton_function_reset_prepare);
 
-/* A function that was reset behind its owner's back: the owner has to know. */
+/* Tells the owner of a function that was reset by others to reset as well. &baton.lock held. */
 static void function_tell_owner(struct baton *b)
 {
 	struct baton_vdpa *bv = b->bv;
@@ -300,7 +306,7 @@ static void function_tell_owner(struct baton *b)
 	baton_irq_config(bv);
 }
 
-/* It can be reached again, and knows nothing of before. */
+/* It can be reached again, and has lost all state. &baton.lock held. */
 static void function_return(struct baton *b)
 {
 	baton_shadow_stale(b);
@@ -317,9 +323,9 @@ static void function_return(struct baton *b)
  * baton_function_reset_done() - somebody else has reset the function
  * @fn: the function
  *
- * A broken function that now answers the reset handshake is whole again.
+ * A broken function is drained: if it answers, it is blocked, and can be owned again.
  *
- * Context: may sleep; after baton_function_reset_prepare().
+ * Context: may sleep; after baton_function_reset_prepare(), whose lock this releases.
  */
 void __no_context_analysis baton_function_reset_done(struct baton_function *fn)
 {
@@ -334,12 +340,13 @@ EXPORT_SYMBOL_GPL(baton_function_reset_done);
 /**
  * baton_function_error() - the bus cannot reach the function any more
  * @fn: the function
- * @for_good: nor will it again
+ * @for_good: it will not be able to again either
  *
  * Whoever owns it loses it. Unless that is for good, the owner is told in
  * baton_function_recover() only: a reset would find nothing that answers now.
  *
- * Context: may sleep. No lock is kept: the bus may give up without another word.
+ * Context: may sleep; the function's device lock held. &baton.lock is not kept, since no
+ * call may follow that could release it.
  */
 void baton_function_error(struct baton_function *fn, bool for_good)
 {
@@ -356,14 +363,14 @@ EXPORT_SYMBOL_GPL(baton_function_error);
  * baton_function_recover() - the bus was reset, and reaches the function again
  * @fn: the function
  *
- * Context: may sleep.
+ * Context: may sleep; the function's device lock held.
  */
 void baton_function_recover(struct baton_function *fn)
 {
 	struct baton *b = fn->baton;
 
 	guard(mutex)(&b->lock);
-	/* The bus may have been reset for another function's sake, without a word before. */
+	/* baton_function_error() need not have been called: another function had the error. */
 	function_lose(b);
 	function_return(b);
 }
@@ -373,13 +380,13 @@ EXPORT_SYMBOL_GPL(baton_function_recover);
  * baton_function_sleep() - the system goes to sleep
  * @fn: the function
  *
- * A virtio driver of the kernel's lets go of it, if it knows how to; any other owner loses it, and
- * is told in baton_function_wake(). It is reset, without bus mastering, vectors and domain:
- * nothing is left that the PCI core, firmware or another kernel could switch on again. A
- * user who has suspended his device himself loses nothing.
+ * A virtio driver of the kernel's that has a freeze operation steps aside; from any other owner it
+ * is taken, who is told in baton_function_wake(). It is drained, so that nothing is left that the
+ * PCI core, firmware or another kernel could switch on again. The device of a user who has
+ * suspended it (suspend.c) was drained before, and stays as it is.
  *
- * Context: may sleep, until a virtio driver has been answered what is under way; user space
- * is frozen. No lock is kept.
+ * Context: may sleep, until all requests that a virtio driver has under way are answered; the
+ * function's device lock held; user space is frozen. &baton.lock is not kept.
  * Return: 0, or the errno with which a virtio driver refuses; nothing has changed then.
  */
 int baton_function_sleep(struct baton_function *fn)
@@ -406,10 +413,10 @@ EXPORT_SYMBOL_GPL(baton_function_sleep);
  * baton_function_wake() - the system has woken up, or did not fall asleep after all
  * @fn: the function
  *
- * Whatever firmware, or another kernel (hibernation), did to the function meanwhile, it is reset
- * before anybody has it again.
+ * It is reset before anybody owns it again, since firmware, or another kernel (hibernation), may
+ * have used it meanwhile.
  *
- * Context: may sleep; after baton_function_sleep().
+ * Context: may sleep; the function's device lock held; after baton_function_sleep().
  */
 void baton_function_wake(struct baton_function *fn)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A function comes and goes. What function drivers call is in <linux/baton.h>.
+ * A function comes and goes: see function.c. What function drivers call is in <linux/baton.h>.
  */
 #ifndef BATON_FUNCTION_H
 #define BATON_FUNCTION_H

@@ -2,14 +2,18 @@
 /*
  * A vDPA device whose function has left it.
  *
- * A vDPA device cannot be taken from a user who has it open: the bus waits until
- * it is closed. A function is not left to wait for that. It is drained, and leaves
- * the vDPA device; another function takes its place that is dead, and known to
- * nobody else. So the user keeps a device that has died: its configuration can be
- * read, its status says NEEDS_RESET, and everything else is refused. Whatever
- * happens to the function, and to its driver, no operation of that device has to do with it.
+ * A vDPA device cannot be taken from a user who has it open: the bus waits until it is
+ * closed. So that nobody waits for that (C11), the function is drained and leaves the vDPA
+ * device, and &baton_vdpa.gone, a function in the state dead, takes its place. The user
+ * keeps a device whose configuration can be read, whose status says NEEDS_RESET, and which
+ * refuses everything else.
  *
- * The device also leaves the function's directory in sysfs, which may go, for one of our own.
+ * Invariant: once baton_gone_leave() has returned, no operation of the vDPA device reaches the
+ * function or its driver. &baton_vdpa.b changes once, with the &baton.lock of the function that
+ * leaves held; from then on that of &baton_vdpa.gone guards the vDPA device. Kicks take no lock:
+ * they read it within rcu_read_lock(), and are waited for.
+ *
+ * In sysfs the device moves from the function's directory, which may go, to one of our own.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -57,7 +61,7 @@ static void gone_kick_data(struct baton_function *fn, u32 data)
 {
 }
 
-/* What is not in the copy reads 0, as what a function does not have. */
+/* What is not in the copy reads 0, as fields do that a function does not have. */
 static u32 gone_read_config(struct baton_function *fn, unsigned int offset, unsigned int width)
 {
 	const struct baton_shadow *s = &to_gone(fn)->b.shadow;
@@ -82,7 +86,7 @@ static bool gone_present(struct baton_function *fn)
 	return false;
 }
 
-/* The others are called to make somebody the owner, or to drain: not of what is dead. */
+/* The others are for probe, dev add and handovers, none of which there are in the state dead. */
 static const struct baton_function_ops gone_ops = {
 	.get_features		= gone_get_features,
 	.set_features		= gone_set_features,
@@ -100,7 +104,7 @@ static void gone_copy_config(struct baton_gone *gone, struct baton *b)
 {
 	struct baton_shadow *s = &gone->b.shadow;
 
-	/* What is not there any more reads all ones. */
+	/* Registers of a function that is not there read all ones: the copy stays as it is. */
 	if (b->fn->ops->present(b->fn))
 		baton_shadow_generation(b);
 	*s = b->shadow;
@@ -111,7 +115,7 @@ static void gone_copy_config(struct baton_gone *gone, struct baton *b)
 	gone->b.config.ctx = &gone->fn;
 }
 
-/* A function that is dead; nobody knows of it yet. */
+/* Makes the function that takes @b's place; nobody else can see it yet. */
 static void gone_make(struct baton_vdpa *bv, struct baton *b)
 {
 	struct baton_gone *gone = &bv->gone;
@@ -138,10 +142,10 @@ static void gone_make(struct baton_vdpa *bv, struct baton *b)
  * baton_gone_leave() - a function leaves its vDPA device
  * @bv: the vDPA device; not to be found by netlink any more
  *
- * The function is drained first: nothing of what its owner mapped can be reached when
- * this returns, and no operation of the vDPA device comes to the function.
+ * The function is drained first. When this returns it cannot reach anything that its owner
+ * mapped, and no operation of the vDPA device reaches it.
  *
- * Context: may sleep, as long as a reset takes; &baton.lock not held.
+ * Context: may sleep, as long as a reset takes; &baton.lock not held; vdpa_dev_lock held.
  */
 void __no_context_analysis baton_gone_leave(struct baton_vdpa *bv)
 {
@@ -155,11 +159,11 @@ void __no_context_analysis baton_gone_leave(struct baton_vdpa *bv)
 	baton_queue_reset(bv);
 	WRITE_ONCE(bv->needs_reset, true);
 	b->bv = NULL;
-	/* From here on @bv is guarded by the other lock: see baton_vdpa_lock(). */
+	/* From here on the lock of bv->gone.b guards @bv: see baton_vdpa_lock(). */
 	smp_store_release(&bv->b, &bv->gone.b);
 	mutex_unlock(&b->lock);
 
-	/* Those who ring a doorbell of the function's take no lock. */
+	/* Kicks, which take no lock, may still use the function until this returns. */
 	synchronize_rcu_expedited();
 
 	baton_compat_set_dma_dev(&bv->vdpa, gone_root);
@@ -170,7 +174,7 @@ void __no_context_analysis baton_gone_leave(struct baton_vdpa *bv)
 }
 
 /**
- * baton_gone_init() - make room for devices whose functions have left
+ * baton_gone_init() - make the directory of devices whose functions have left
  *
  * Context: may sleep; module init.
  * Return: 0 or a negative errno.

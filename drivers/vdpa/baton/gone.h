@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A vDPA device whose function has left it.
+ * A vDPA device whose function has left it: see gone.c.
  */
 #ifndef BATON_GONE_H
 #define BATON_GONE_H

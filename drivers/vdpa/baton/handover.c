@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Carrying out what owner.c decides, one step at a time.
+ *
+ * All of it runs with &baton.lock held, which baton_handover_event() asserts: events of one
+ * function do not overlap, and &baton.owner changes nowhere else but in probe, and for
+ * &baton_owner.user_allowed, under the same lock (consumer.c). The order of the steps is owner.c's.
  */
 #include <linux/delay.h>
 #include <linux/device.h>
@@ -17,7 +21,7 @@
 #define S_SETUP		(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
 #define S_FEATURES	(S_SETUP | VIRTIO_CONFIG_S_FEATURES_OK)
 
-/* Returns what the device makes of it. */
+/* Returns the status that the device then has. */
 static u8 handover_write_status(struct baton *b, u8 status)
 {
 	b->fn->ops->set_status(b->fn, status);
@@ -99,14 +103,15 @@ static int step_attach(struct baton *b)
 
 static int step_vectors(struct baton *b)
 {
-	/* How an interrupt is handled depends on it. */
+	/* First: which interrupts are unmasked and offered to KVM depends on what is relayed. */
 	return baton_relay_decide(b->bv) ?: baton_irq_request(b->bv);
 }
 
 /*
- * As long as a user's own queues run, the user can write answers of the hardware's
- * control queue. So they wait until what was provisioned is confirmed (C13); without
- * such a queue there is nothing to wait for.
+ * Invariant (C13): a user's queues run only after the hardware has confirmed what was provisioned,
+ * since with queues that run the user can write the confirmation itself. Without a control queue
+ * of the hardware's there is none to wait for, and queues are enabled before DRIVER_OK (virtio
+ * 1.2, 3.1.1, step 7).
  */
 static bool handover_queues_wait(const struct baton *b)
 {
@@ -167,7 +172,10 @@ static int step_unmaster(struct baton *b)
 	return 0;
 }
 
-/* The function has stopped, and what it was asked for can still be found out. */
+/*
+ * After the interrupts were freed and before the rings are let go of: then nothing changes any
+ * more, and it can be read what was not done.
+ */
 static void handover_withdraw(struct baton_vdpa *bv)
 {
 	const char *why;
@@ -202,7 +210,7 @@ static int step_flr(struct baton *b)
 {
 	int err;
 
-	/* The PCI core would wait a minute for one that will not come back. */
+	/* A reset of a function that is gone would only be waited for. */
 	if (!b->fn->ops->present(b->fn))
 		return -ENODEV;
 	err = b->fn->ops->reset(b->fn, READ_ONCE(baton_reset_timeout_ms));
@@ -218,7 +226,7 @@ static int step_disable(struct baton *b)
 {
 	step_unmaster(b);
 	baton_queue_mute(b->bv);
-	/* Its registers may be out of reach in a moment: somebody else resets it. */
+	/* Handlers read registers, which may be reset, or be gone, from now on. */
 	baton_irq_sync(b->bv);
 	baton_virtio_break(b);
 	return 0;
@@ -294,7 +302,7 @@ int baton_handover_event(struct baton *b, enum baton_event event)
 		return -EIO;
 	}
 
-	/* A drain that had to use force has still led where it should. */
+	/* Steps of a drain may fail, and an FLR make up for it: that is no error. */
 	return event == BATON_EV_NEGOTIATE || event == BATON_EV_GRANT ? first_err : 0;
 }
 
@@ -303,9 +311,9 @@ int baton_handover_event(struct baton *b, enum baton_event event)
  * @b: the function; nobody owns it
  * @asid: which
  *
- * Domains are tried on for a moment. If another device has joined the group since, not
- * even the empty one can be attached again: then the function is not blocked any more,
- * but broken.
+ * A new domain is attached for a moment (domain_finish()). If another device has joined the
+ * group since, not even the empty one can be attached again: then the function is drained, and
+ * becomes broken, since it is not blocked any more.
  *
  * Context: may sleep; &baton.lock held.
  * Return: as baton_space_show().
@@ -326,7 +334,7 @@ int baton_handover_show(struct baton *b, unsigned int asid)
  * @bv: the vDPA device
  * @stop: the function cannot be left running either
  *
- * What is called &baton_vdpa.fail from below.
+ * Files of lower layers call it as &baton_vdpa.fail.
  *
  * Context: may sleep; &baton.lock held.
  */
@@ -334,7 +342,7 @@ void baton_handover_fail(struct baton_vdpa *bv, bool stop)
 {
 	struct baton *b = bv->b;
 
-	/* A kernel driver spins until it is answered, or its queues are broken. */
+	/* A kernel driver may wait for an answer until its queues are broken: losing does that. */
 	if (stop || b->owner.owner == BATON_KERNEL)
 		baton_handover_event(b, BATON_EV_LOSE);
 	WRITE_ONCE(bv->needs_reset, true);
@@ -346,13 +354,15 @@ void baton_handover_fail(struct baton_vdpa *bv, bool stop)
  * baton_handover_unbind() - the consumer goes, or the function leaves it
  * @b: the function
  *
+ * It is drained, if that has not happened, and the user's domain is freed.
+ *
  * Context: may sleep; &baton.lock held.
  */
 void baton_handover_unbind(struct baton *b)
 {
 	enum baton_state state = b->owner.state;
 
-	/* Powerless as it is, these are still the consumer's. */
+	/* In these two the function can do nothing, but still has what the consumer said. */
 	if (state == BATON_NEGOTIATED || state == BATON_SUSPENDED ||
 	    !baton_owner_may_release(&b->owner))
 		baton_handover_event(b, BATON_EV_DRAIN);

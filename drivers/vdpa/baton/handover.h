@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Carrying out what owner.c decides.
+ * Carrying out what owner.c decides: see handover.c.
  */
 #ifndef BATON_HANDOVER_H
 #define BATON_HANDOVER_H

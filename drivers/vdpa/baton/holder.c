@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which process has a vDPA device open. Not the one that opened it once: that may have handed
- * it on (libvirt does), and be another process by now.
+ * Which process has a vDPA device open, by a search of all processes for its descriptor: the
+ * process that opened it may have passed it on (libvirt does) and have ended.
  *
- * A descriptor that is on its way through a socket, or a mapping whose descriptor was closed,
- * is not found.
+ * No lock of ours is needed, and there is no state: the answer is for a line of the log, and may
+ * be wrong by the time that it is printed. A descriptor in a socket's queue, and a mapping whose
+ * descriptor was closed, are not found.
  */
 #include <linux/device.h>
 #include <linux/fdtable.h>
@@ -38,7 +39,10 @@ static int holder_match_file(const void *data, struct file *file, unsigned int f
 	return S_ISCHR(inode->i_mode) && inode->i_rdev == *node;
 }
 
-/* Processes that share their descriptors are, as a rule, started one after the other. */
+/*
+ * A table of descriptors that was the one before's as well (@last) is not searched again: threads
+ * and processes that share one are, as a rule, neighbours in the list.
+ */
 static bool holder_is(struct task_struct *task, const dev_t *node, const void **last)
 {
 	bool found = false;
@@ -58,8 +62,8 @@ static bool holder_is(struct task_struct *task, const dev_t *node, const void **
  * @holder: filled in with one of them
  *
  * Context: may sleep; no lock is needed.
- * Return: how many processes. Users who have very many descriptors open are not let make
- * it take much longer than %HOLDER_MS: it is then as many as were found by that time.
+ * Return: how many processes were found. The search is given up after %HOLDER_MS, since a user may
+ * have very many descriptors open, and the caller holds locks of the vDPA core.
  */
 unsigned int baton_holder_find(struct device *dev, struct baton_holder *holder)
 {

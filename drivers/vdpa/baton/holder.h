@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which process has a vDPA device open.
+ * Which process has a vDPA device open: see holder.c.
  */
 #ifndef BATON_HOLDER_H
 #define BATON_HOLDER_H

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts: from DRIVER_OK to reset, and not a moment longer.
+ * Interrupts: vectors, handlers, and the callbacks that they run.
  *
- * What is requested, and for which queue, is recorded here; nothing is ever
- * inferred from what the device says.
+ * Invariant (C9): vectors are allocated from grant to drain only; once baton_irq_free() has
+ * returned no handler runs, or will. Which interrupts are requested, and for which queue, is
+ * recorded in memory and never inferred from what the device says.
+ *
+ * Vectors and which queue has which are changed with both &baton.lock and
+ * &baton_vdpa.affinity_lock held. The second alone is taken by what must not take the first:
+ * affinities, which are set with the CPU hotplug lock held, and set_vq_cb. Handlers take
+ * neither: a queue's vector is written before &baton_queue.enabled is, and not again until
+ * the interrupts are freed. Callbacks are copied under a spin lock, and called without.
  */
 #include <linux/cpumask.h>
 #include <linux/device.h>
@@ -34,9 +41,10 @@ static void irq_run_callback(spinlock_t *lock, const struct vdpa_callback *share
  * baton_irq_config() - tell the consumer that the configuration changed
  * @bv: the vDPA device; nothing happens if nobody has negotiated with it
  *
- * The callback points into the consumer, which may have been freed by the time
- * we hear that it goes. It is there as long as it has a status: its last close, or
- * its driver's removal, begins with a reset.
+ * Invariant: the callback is valid as long as the status has FEATURES_OK. It points into
+ * the consumer, which is freed before the bus tells that it has gone; but it resets
+ * before that, when a user closes the device, or a driver is removed. (A virtio driver
+ * whose probe failed may not: consumer_changes() clears its callback earlier.)
  *
  * Context: any; outside of interrupts &baton.lock held, so that the status stays.
  */
@@ -61,9 +69,15 @@ void baton_irq_queue(struct baton_queue *bq)
 }
 
 /*
+<<<<<<< HEAD
  * The device's own wish to be reset (virtio 1.2, 2.1.1) comes with a
  * configuration interrupt; whom it is no use to tell, recover.c helps. A single vector for everything does not tell what
  * it came for: the owner then looks at its configuration more often than needed.
+=======
+ * A device that wants to be reset says so by a configuration interrupt (virtio 1.2, 2.1.1). With
+ * a single vector each interrupt may be one: the owner then looks at its configuration more often
+ * than needed.
+>>>>>>> comments
  */
 static void irq_config_changed(struct baton_vdpa *bv)
 {
@@ -77,7 +91,7 @@ static void irq_config_changed(struct baton_vdpa *bv)
 	baton_irq_config(bv);
 }
 
-/* What a queue's interrupt is for: us first, if we stand in between. */
+/* A relayed queue's interrupt is the relay's, which says whether the owner is to be told. */
 static void irq_queue_event(struct baton_queue *bq)
 {
 	/* Pairs with baton_relay_decide(). */
@@ -105,7 +119,7 @@ static irqreturn_t irq_handle_vector(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* A vector of its own needs no search for the queue. */
+/* Of a vector that only one queue has. */
 static irqreturn_t irq_handle_queue(int irq, void *data)
 {
 	struct baton_queue *bq = data;
@@ -115,9 +129,8 @@ static irqreturn_t irq_handle_queue(int irq, void *data)
 }
 
 /*
- * The kernel's drivers poll the queues that they gave no callback; a user may
- * supply an eventfd at any time: its queues have vectors, which are masked until
- * then.
+ * Without a callback a kernel's queue gets no vector: its driver polls. A user may supply an
+ * eventfd at any time, so each of his queues gets one, which is masked until then.
  */
 static bool irq_queue_wants_vector(const struct baton_vdpa *bv, const struct baton_queue *bq)
 {
@@ -127,8 +140,8 @@ static bool irq_queue_wants_vector(const struct baton_vdpa *bv, const struct bat
 }
 
 /*
- * Vector 0 is the configuration's. Queues get one of the others each, as long as there
- * are any: who comes too late shares the last one, and nobody else pays for that.
+ * Vector 0 is the configuration's. Queues get one of the others each, as long as there are any;
+ * the rest of them share the last one.
  */
 static u16 vector_share_of(unsigned int nth, unsigned int nr_vectors)
 {
@@ -172,7 +185,7 @@ static struct baton_queue *vector_sole_queue(struct baton_vdpa *bv, unsigned int
 	return NULL;
 }
 
-/* Is there anybody to whom a queue's interrupts mean anything? */
+/* Does the owner, or the relay, want interrupts of this queue? */
 static bool irq_queue_is_heard(struct baton_queue *bq)
 {
 	unsigned long flags;
@@ -182,7 +195,7 @@ static bool irq_queue_is_heard(struct baton_queue *bq)
 	heard = bq->cb.callback;
 	spin_unlock_irqrestore(&bq->cb_lock, flags);
 
-	/* What the relay has in flight comes back by them. */
+	/* The relay needs interrupts even if the user does not want any. */
 	return heard || READ_ONCE(bq->relayed);
 }
 
@@ -197,7 +210,10 @@ static bool vector_is_heard(struct baton_vdpa *bv, unsigned int vector)
 	return !vector;
 }
 
-/* With &baton_vdpa.affinity_lock held: then @requested says whether the interrupt is ours. */
+/*
+ * &baton_vdpa.affinity_lock held, which guards @requested and @heard: after vectors_free_irqs() has
+ * cleared them an interrupt is neither enabled nor disabled any more.
+ */
 static void vector_listen(struct baton_vdpa *bv, unsigned int vector)
 {
 	struct baton_vector *v = &bv->vectors[vector];
@@ -213,13 +229,12 @@ static void vector_listen(struct baton_vdpa *bv, unsigned int vector)
 }
 
 /**
- * baton_irq_listen() - whoever wants to be told of a queue has come, or gone
+ * baton_irq_listen() - the callback of a queue was set, or cleared
  * @bv: the vDPA device
  * @bq: the queue
  *
- * A user who polls gives no eventfd, and need not pay for interrupts of its queues: they
- * are masked. The device remembers that there was one (MSI-X has bits for that), so that
- * who gives an eventfd later has missed nothing.
+ * The interrupt of a queue without a callback is masked: its owner polls. The pending bit of
+ * MSI-X remembers one that comes meanwhile, so a callback that is set later misses nothing.
  *
  * Context: may sleep; &baton_vdpa.affinity_lock not held.
  */
@@ -260,7 +275,7 @@ static int vector_request(struct baton_vdpa *bv, unsigned int i)
 	else
 		snprintf(v->name, sizeof(v->name), "baton-%s-shared%u", function, i);
 
-	/* The first one that nobody hears is to be masked, not only noted. */
+	/* disable_irq() masks at once, not only after an interrupt that nobody wanted. */
 	irq_set_status_flags(v->irq, IRQ_DISABLE_UNLAZY);
 	if (bq)
 		err = request_irq(v->irq, irq_handle_queue, IRQF_NO_AUTOEN, v->name, bq);
@@ -283,11 +298,10 @@ static long vector_passed(void *unused)
 }
 
 /*
- * free_irq() waits for a handler that runs, not for an interrupt that a processor
- * has accepted and whose handler it is about to enter: that one would find a
- * descriptor that is nobody's ("unexpected IRQ trap"). The function sends no more,
- * so whatever is on its way has been handled once that processor has got round to
- * a thread of ours.
+ * Waits for interrupts that processors have accepted, but whose handlers they have not yet
+ * entered. free_irq() does not: such a one would find a descriptor without a handler ("unexpected
+ * IRQ trap"). Bus mastering is off, so none is added; and a processor that runs a thread of ours
+ * has handled what it had accepted before.
  */
 static void vectors_settle(const struct baton_vdpa *bv)
 {
@@ -298,10 +312,10 @@ static void vectors_settle(const struct baton_vdpa *bv)
 		struct irq_data *data = irq_get_irq_data(bv->vectors[i].irq);
 
 		cpu = data ? cpumask_first(irq_data_get_effective_affinity_mask(data)) : last;
-		/* We are such a thread. */
+		/* Our own processor runs this very thread. */
 		if (cpu == last || cpu >= nr_cpu_ids || cpu == raw_smp_processor_id())
 			continue;
-		/* One that is, or goes, offline has none of ours left: it may run anywhere. */
+		/* Interrupts of one that goes offline are moved, so that it has none left. */
 		if (cpu_online(cpu))
 			work_on_cpu(cpu, vector_passed, NULL);
 		last = cpu;
@@ -313,7 +327,7 @@ static void vectors_free_irqs(struct baton_vdpa *bv, unsigned int nr)
 	struct baton_queue *bq;
 	unsigned int i;
 
-	/* They are left as they are from here on: see vector_listen(). */
+	/* From here on vector_listen() leaves the interrupts alone. */
 	mutex_lock(&bv->affinity_lock);
 	for (i = 0; i < bv->nr_queues; i++)
 		baton_bypass_withdraw(bv, &bv->queues[i]);
@@ -355,7 +369,8 @@ static void vectors_free(struct baton_vdpa *bv)
  * there are enough; else the last ones share; else one vector serves all.
  *
  * Context: may sleep; &baton.lock held.
- * Return: 0 or a negative errno: nothing is left allocated then.
+ * Return: 0; -ENOSPC if there is no vector, -ENOMEM, or an errno of request_irq() or of the
+ * function driver: nothing is left allocated then.
  */
 int baton_irq_request(struct baton_vdpa *bv)
 {
@@ -449,11 +464,13 @@ void baton_irq_free(struct baton_vdpa *bv)
 }
 
 /**
- * baton_irq_count() - how often the hardware has said that it answered something
+ * baton_irq_count() - count the interrupts of all queues
  * @bv: the vDPA device
  *
+ * By two counts that differ the caller knows that the hardware has answered something.
+ *
  * Context: any; &baton.lock held.
- * Return: a number that changes when it does.
+ * Return: the sum of &baton_queue.interrupts.
  */
 unsigned long baton_irq_count(const struct baton_vdpa *bv)
 {
@@ -461,7 +478,7 @@ unsigned long baton_irq_count(const struct baton_vdpa *bv)
 	u16 i;
 
 	for (i = 0; i < bv->nr_queues; i++)
-		/* A statistic: one that is just being counted comes next time. */
+		/* Counted without a lock: one that comes just now may be missed. */
 		sum += data_race(bv->queues[i].interrupts);
 
 	return sum;

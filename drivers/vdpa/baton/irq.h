@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupts.
+ * Interrupts: see irq.c.
  */
 #ifndef BATON_IRQ_H
 #define BATON_IRQ_H
@@ -12,12 +12,15 @@ struct baton_vdpa;
 
 /**
  * struct baton_vector - one interrupt vector
- * @bv: whose
- * @index: which
+ * @bv: the vDPA device
+ * @index: which vector; 0 is that of the configuration
  * @irq: Linux interrupt number
- * @requested: it is ours
- * @heard: it is not masked: somebody wants to be told
+ * @requested: request_irq() was called for @irq, and free_irq() was not
+ * @heard: it is enabled, since somebody wants to be told
  * @name: as in /proc/interrupts
+ *
+ * &baton_vdpa.affinity_lock guards @requested and @heard. The rest is set before the interrupt
+ * is requested, and constant.
  */
 struct baton_vector {
 	struct baton_vdpa *bv;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Little-endian numbers of any width, anywhere. Pure C, as owner.h is.
+ * Little-endian numbers of up to 8 bytes, at any alignment. Pure C, as owner.h is.
  */
 #ifndef BATON_LE_H
 #define BATON_LE_H

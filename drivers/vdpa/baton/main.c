@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * baton.ko comes and goes.
+ * baton.ko is loaded and unloaded. Each vDPA device, and each function driver, keeps it loaded.
  */
 #include <linux/module.h>
 #include <linux/workqueue.h>

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The administrator's side: vdpa dev add and del (struct vdpa_mgmtdev_ops).
+ * The management device: vdpa dev add, del and set (struct vdpa_mgmtdev_ops).
+ *
+ * The vDPA core calls these with vdpa_dev_lock written, which serialises them, for all functions.
+ * &baton.bv changes under that and &baton.lock. &baton.lock is not held while the vDPA device is
+ * registered or unregistered, since both may bind or unbind a consumer, which takes it.
+ *
+ * Invariant (C11): deleting a device waits for nobody who has it open, but for a bounded time:
+ * mgmt_leave().
  */
 #include <linux/device.h>
 #include <linux/module.h>
@@ -23,7 +30,7 @@
 #include "status.h"
 #include "sysfs.h"
 
-/* How long a user who is asked to close a device is waited for. */
+/* How long a user who is asked to close a device is waited for, in ms. */
 #define GRACE_MS 300
 
 static struct baton *mgmt_to_baton(struct vdpa_mgmt_dev *mdev)
@@ -38,7 +45,7 @@ static void mgmt_set_device(struct baton *b, struct baton_vdpa *bv)
 	mutex_unlock(&b->lock);
 }
 
-/* What a new vDPA device is made of, before anybody else knows of it. */
+/* Nobody else knows of @bv yet: &baton.lock is taken for what provisioning asks the function. */
 static int mgmt_init_device(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
 {
 	struct baton *b = bv->b;
@@ -88,7 +95,7 @@ static void mgmt_uninit_device(struct baton_vdpa *bv)
 	baton_queue_reset(bv);
 }
 
-/* Called with the vDPA core's device lock held, as is dev_del. */
+/* vdpa_dev_lock held: so b->bv, which is read here without &baton.lock, does not change. */
 static int mgmt_dev_add(struct vdpa_mgmt_dev *mdev, const char *name,
 			const struct vdpa_dev_set_config *config)
 {
@@ -165,14 +172,18 @@ static void mgmt_ask_user(struct baton_vdpa *bv)
 }
 
 /*
- * The end of a vDPA device that a user may have open. The bus waits until it is closed
- * before it lets go of it: a work item does, and who deletes the device awaits that for
- * a moment only. After that the function leaves the device, and the work item sees to what is left.
+ * The deletion of a vDPA device whose consumer may not let go of it: unbinding vhost_vdpa waits
+ * until the user has closed the device. So a work item unbinds, and dev del, which holds locks of
+ * the vDPA core, waits for that for a bounded time only. After that the function leaves the device,
+ * and the work item deletes it whenever the consumer has let go.
+ *
+ * &baton_leave.state says which of the two goes on. It leaves LEAVE_AWAITED once, by compare and
+ * exchange.
  */
 enum {
 	LEAVE_AWAITED,
-	LEAVE_RELEASED,		/* in time: who deletes the device goes on */
-	LEAVE_ALONE,		/* it does not wait any more: the work item goes on */
+	LEAVE_RELEASED,		/* unbound in time: dev del goes on */
+	LEAVE_ALONE,		/* dev del waits no longer: the work item goes on */
 };
 
 static struct workqueue_struct *mgmt_wq;
@@ -187,7 +198,7 @@ static void mgmt_release(struct work_struct *work)
 	struct baton_vdpa *bv = container_of(work, struct baton_vdpa, leave.work);
 	struct device *dev = &bv->vdpa.dev;
 
-	/* Holds the lock of this device, and no other. */
+	/* Takes device_lock() of this device, and nothing else, for as long as it takes. */
 	device_release_driver(dev);
 	if (mgmt_decide(bv, LEAVE_RELEASED)) {
 		complete(&bv->leave.released);
@@ -200,19 +211,19 @@ static void mgmt_release(struct work_struct *work)
 }
 
 /*
- * How long the consumer may take to let go, in ms; 0: for ever. The kernel's driver is left
- * alone only if it waits for requests that nobody answers: until then it may use the
- * function's DMA mappings.
+ * How long the consumer may take to let go, in ms; 0: for ever. The kernel's driver of a disk is
+ * given up only if none of its requests is answered for that long: until then it may use DMA
+ * mappings of the function's. Other drivers of the kernel's are waited for.
  */
 static unsigned int mgmt_patience(struct baton_vdpa *bv)
 {
 	const struct baton_class *class;
 
 	CLASS(baton_vdpa, b)(bv);
-	/* Whoever is not bound by now will not be: see consumer_comes(). */
+	/* From here on no consumer is accepted: consumer_comes() reads this under the lock. */
 	WRITE_ONCE(bv->leave.begun, true);
 	class = b->config.class;
-	/* Its driver must not wait for what will never come. */
+	/* A function that is gone answers no request: losing it breaks its driver's queues. */
 	if (!b->fn->ops->present(b->fn))
 		baton_handover_event(b, BATON_EV_LOSE);
 	if (b->owner.consumer == BATON_USER)
@@ -229,7 +240,10 @@ static unsigned long mgmt_count_answers(struct baton_vdpa *bv)
 	return baton_irq_count(bv);
 }
 
-/* A disk that answers, however slowly, has data that its driver still writes. */
+/*
+ * Returns whether the consumer let go in time. For a disk that time begins anew whenever it has
+ * answered a request, however slowly: its driver still writes data.
+ */
 static bool mgmt_await(struct baton_vdpa *bv, unsigned int patience)
 {
 	unsigned long answers;
@@ -243,7 +257,10 @@ static bool mgmt_await(struct baton_vdpa *bv, unsigned int patience)
 	return false;
 }
 
-/* Returns whether the device has no consumer any more: otherwise it is not ours any more. */
+/*
+ * Returns whether the caller goes on deleting the device. If not, the work item does, and may free
+ * the device at any time.
+ */
 static bool mgmt_leave(struct baton_vdpa *bv)
 {
 	unsigned int patience = mgmt_patience(bv);
@@ -276,7 +293,7 @@ static bool mgmt_leave(struct baton_vdpa *bv)
 
 	if (mgmt_decide(bv, LEAVE_ALONE))
 		return false;
-	/* It was closed just now: an ordinary end, for which the bus wants to know whose it was. */
+	/* Released after all: the caller unregisters it, for which the vDPA core needs @mdev. */
 	wait_for_completion(&bv->leave.released);
 	bv->vdpa.mdev = mdev;
 
@@ -288,7 +305,7 @@ static void mgmt_dev_del(struct vdpa_mgmt_dev *mdev, struct vdpa_device *vdev)
 	struct baton *b = mgmt_to_baton(mdev);
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	/* Its memory must outlive the pointer to it. */
+	/* Until b->bv is cleared, below. */
 	get_device(&vdev->dev);
 	if (!mgmt_leave(bv))
 		return;
@@ -314,7 +331,7 @@ static const struct vdpa_mgmtdev_ops mgmt_ops = {
 };
 
 /**
- * baton_mgmt_init() - prepare to delete devices that are open
+ * baton_mgmt_init() - make the workqueue that releases devices from their consumers
  *
  * Context: may sleep; module init.
  * Return: 0 or a negative errno.
@@ -338,11 +355,11 @@ void baton_mgmt_uninit(void)
 }
 
 /**
- * baton_mgmt_register() - offer a function to the administrator
- * @b: the function
+ * baton_mgmt_register() - register the management device of a function
+ * @b: the function, which baton_function_create() made
  *
- * Context: may sleep; from probe.
- * Return: 0 or a negative errno.
+ * Context: may sleep; from probe; &baton.lock not held.
+ * Return: 0 or the errno of vdpa_mgmtdev_register().
  */
 int baton_mgmt_register(struct baton *b)
 {
@@ -365,10 +382,11 @@ int baton_mgmt_register(struct baton *b)
 }
 
 /**
- * baton_mgmt_unregister() - delete its vDPA device, and offer it no more
+ * baton_mgmt_unregister() - delete the vDPA device, and unregister the management device
  * @b: the function
  *
- * Context: may sleep; from remove.
+ * Context: may sleep, as mgmt_dev_del(), which the vDPA core calls; from remove; &baton.lock not
+ * held.
  */
 void baton_mgmt_unregister(struct baton *b)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The management device: vdpa dev add and del.
+ * The management device: vdpa dev add, del and set. See mgmt.c.
  */
 #ifndef BATON_MGMT_H
 #define BATON_MGMT_H

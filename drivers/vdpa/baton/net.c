@@ -3,9 +3,9 @@
  * Network functions: the control commands of virtio 1.2, 5.1.6.5, and which of
  * them an owner may give.
  *
- * A command is judged on a copy that nobody else can change. What is not in the
- * table is refused, not passed on: the hardware may know commands that nobody
- * here has thought about.
+ * Invariants: a command is judged on a copy that nobody else can change, and what is not
+ * in the table is refused, since the hardware may know commands whose effect is not
+ * known here (C8). The caller serialises: in the core &baton.lock does.
  */
 #include <linux/string.h>
 #include <linux/types.h>
@@ -41,13 +41,13 @@
 #define F_RING_PACKED		BIT64(34)
 
 /*
- * Of the device's own bits (0 to 23, and from 50 on) those that nobody here knows
- * the meaning of: 4 and 58 have none; the commands of DEVICE_STATS and HASH_TUNNEL
- * (51) would be refused. tools/style/features says so of each that kernels know.
+ * Of the device's own bits (0 to 23, and from 50 on) those that are not offered: 4 and 58
+ * have no meaning; the commands of DEVICE_STATS and HASH_TUNNEL (51) are not in the table
+ * below. tools/style/features looks that each bit that kernels know is decided on.
  */
 #define UNKNOWN_DEVICE		(BIT64(4) | F_DEVICE_STATS | BIT64(51) | BIT64(58))
 
-/* What does not work, and what drivers refuse to probe with, without CTRL_VQ (5.1.3.1). */
+/* What must not be offered without CTRL_VQ (5.1.3.1): drivers refuse to probe then. */
 #define NEEDS_CTRL_VQ							\
 	(F_CTRL_GUEST_OFFLOADS | F_CTRL_RX | F_CTRL_VLAN |		\
 	 F_CTRL_RX_EXTRA | F_GUEST_ANNOUNCE | F_MQ | F_CTRL_MAC_ADDR |	\
@@ -91,7 +91,7 @@ static bool net_own_mac(const struct baton_net *n, const u8 *mac)
 	return n->may & BATON_MAY_MAC || !memcmp(mac, n->mac, sizeof(n->mac));
 }
 
-/* @data may be changed where the verdict is that it was trimmed; @len is then what is left. */
+/* Changes @data only if it returns BATON_COMMAND_TRIMMED; @len is then what is left of it. */
 typedef enum baton_command_verdict check_fn(const struct baton_net *n, u8 cmd, u8 *data,
 					    size_t *len);
 
@@ -114,8 +114,8 @@ struct net_table {
 };
 
 /*
- * Whether an entry may stay. Hardware may not care which of the tables an address
- * is in: neither must we.
+ * Whether an entry may stay. The multicast table (@nth 1) may hold unicast addresses,
+ * which hardware may accept there: they are judged as in the other table.
  */
 static bool net_table_admits(const struct baton_net *n, const struct net_table *kept,
 			     const u8 *mac, int nth)
@@ -134,8 +134,8 @@ static bool net_table_admits(const struct baton_net *n, const struct net_table *
 
 /*
  * Two tables, unicast and multicast, each with the number of its entries first.
- * What may not stay is taken out and the rest is passed on: drivers give both
- * tables in one command, and the groups must not get lost with an address.
+ * What may not stay is taken out and the rest is passed on: drivers give both tables in
+ * one command, and an address that is refused must not cost the owner its multicast.
  */
 static enum baton_command_verdict net_check_table(const struct baton_net *n, u8 cmd, u8 *data,
 						  size_t *len)
@@ -146,7 +146,7 @@ static enum baton_command_verdict net_check_table(const struct baton_net *n, u8 
 	bool trimmed = false;
 	int nth;
 
-	/* All of it makes sense before any of it is touched. */
+	/* First all lengths are checked; nothing is changed before that. */
 	for (nth = 0; nth < 2; nth++) {
 		if (*len - at < 4)
 			return BATON_COMMAND_MALFORMED;
@@ -186,7 +186,7 @@ static enum baton_command_verdict net_check_table(const struct baton_net *n, u8 
 static enum baton_command_verdict net_check_mac(const struct baton_net *n, u8 cmd, u8 *data,
 						size_t *len)
 {
-	/* A group address is nobody's own. */
+	/* A multicast address cannot be the function's own. */
 	if (data[0] & 1)
 		return BATON_COMMAND_MALFORMED;
 	return net_own_mac(n, data) ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
@@ -199,7 +199,7 @@ static enum baton_command_verdict net_check_vlan(const struct baton_net *n, u8 c
 
 	if (id > 4095)
 		return BATON_COMMAND_MALFORMED;
-	/* 0 is no VLAN but a priority; Linux adds it whenever a netdev comes up. */
+	/* 0: frames with a priority and no VLAN; Linux adds it when a netdev comes up. */
 	return !id || n->may & BATON_MAY_VLAN ? BATON_COMMAND_FORWARD : BATON_COMMAND_POLICY;
 }
 
@@ -215,8 +215,7 @@ static enum baton_command_verdict net_check_pairs(const struct baton_net *n, u8 
 
 /*
  * Hash types, mask, queue of the rest, table, number of transmit queues, key.
- * Linux sends the padding of its structure after the key: that is no reason to
- * do without.
+ * Bytes after the key are allowed: Linux sends the padding of its structure.
  */
 static enum baton_command_verdict net_check_rss(const struct baton_net *n, u8 cmd, u8 *data,
 						size_t *len)
@@ -257,7 +256,7 @@ static enum baton_command_verdict net_check_coal_vq(const struct baton_net *n, u
 	return baton_le_get(data, 2) < 2u * n->pairs ? BATON_COMMAND_FORWARD : BATON_COMMAND_LIMIT;
 }
 
-/* No more than what was negotiated: that is what was provisioned, at most. */
+/* No offload whose feature the owner did not take: those are what was provisioned, at most. */
 static enum baton_command_verdict net_check_offloads(const struct baton_net *n, u8 cmd, u8 *data,
 						     size_t *len)
 {
@@ -266,8 +265,8 @@ static enum baton_command_verdict net_check_offloads(const struct baton_net *n, 
 }
 
 /*
- * len: of the data, 0: the check, if there is one, knows; reply: bytes that the device adds to its
- * answer.
+ * len: of the data; 0: @check checks it, or there is none; reply: how many bytes of the answer
+ * follow the ack.
  */
 static const struct command {
 	u8 class, first, last;
@@ -298,6 +297,7 @@ static const struct command {
  * @len: its length; likewise
  * @reply_len: how many bytes the device answers with, the first being the ack
  *
+ * Context: any; the caller serialises.
  * Return: %BATON_COMMAND_FORWARD, %BATON_COMMAND_TRIMMED, or why not.
  */
 enum baton_command_verdict baton_net_command(const struct baton_net *n, u8 *cmd, size_t *len,
@@ -335,6 +335,8 @@ enum baton_command_verdict baton_net_command(const struct baton_net *n, u8 *cmd,
  * @n: the network function
  * @cmd: the command, as baton_net_command() let it pass
  * @len: its length
+ *
+ * Context: any; the caller serialises.
  */
 void baton_net_command_done(struct baton_net *n, const u8 *cmd, size_t len)
 {
@@ -351,8 +353,10 @@ void baton_net_command_done(struct baton_net *n, const u8 *cmd, size_t len)
  * @hw_mac: what the hardware shows after its reset
  *
  * An address that the administrator did not fix is the hardware's, which others
- * may change at any time (the PF's driver, a DPU's controller). But what an owner
- * set must not be inherited, should the hardware have kept it.
+ * may change at any time (the PF's driver, a DPU's controller). But if the hardware
+ * still has the address that an earlier owner set, that is not taken over (C8).
+ *
+ * Context: any; the caller serialises.
  */
 void baton_net_meet(struct baton_net *n, const u8 *hw_mac)
 {
@@ -365,8 +369,10 @@ void baton_net_meet(struct baton_net *n, const u8 *hw_mac)
 }
 
 /**
- * baton_net_forget() - what the owner set is not the next one's
+ * baton_net_forget() - the owner goes: what it set is not the next one's
  * @n: the network function, reset
+ *
+ * Context: any; the caller serialises.
  */
 void baton_net_forget(struct baton_net *n)
 {
@@ -375,9 +381,10 @@ void baton_net_forget(struct baton_net *n)
 }
 
 /**
- * baton_net_known() - what somebody here knows the meaning of
+ * baton_net_known() - leave out features whose meaning is not known here
  * @features: what the hardware offers
  *
+ * Context: any.
  * Return: the feature bits.
  */
 u64 baton_net_known(u64 features)
@@ -389,9 +396,10 @@ u64 baton_net_known(u64 features)
  * baton_net_carried() - what can be offered together
  * @features: what could be offered
  *
- * Control queues are served as split ones, and a device's queues are either
- * all split or all packed. What needs commands makes no sense without them.
+ * With CTRL_VQ no packed rings: ctrl.c and cvq.c know split ones only, and a device's
+ * queues are either all split or all packed. Without it nothing that needs commands.
  *
+ * Context: any.
  * Return: the feature bits.
  */
 u64 baton_net_carried(u64 features)
@@ -405,11 +413,12 @@ u64 baton_net_carried(u64 features)
  * @owner_features: what the owner took
  * @may: what the policy allows the owner
  *
- * More than the owner took: without these, provisioned values could not be set,
- * and an owner that may not see everything could see it by taking nothing. Not
- * so with packed queues, which the administrator has chosen then instead of
- * CTRL_VQ: the hardware's control queue would have to be a packed one too.
+ * Besides what the owner took, what it takes to set provisioned values and filters:
+ * otherwise an owner could evade both by not taking the features. With packed
+ * queues there is none of that, since the hardware's control queue would be packed as
+ * well; the administrator chose them in place of CTRL_VQ when he provisioned.
  *
+ * Context: any.
  * Return: the feature bits.
  */
 u64 baton_net_features(u64 hw_features, u64 owner_features, u32 may)
@@ -430,6 +439,7 @@ u64 baton_net_features(u64 hw_features, u64 owner_features, u32 may)
  * @hw_features: what the hardware offers
  * @offered: what the owner is offered
  *
+ * Context: any.
  * Return: true if so, whatever the owner takes of it.
  */
 bool baton_net_filters(u64 hw_features, u64 offered)
@@ -455,10 +465,12 @@ static size_t net_make_command(u8 *cmd, u8 class, u8 number, const u8 *data, siz
  * @hw_features: what was negotiated with the hardware
  * @cmd: where to put it, with room for %BATON_RESTORE_MAX bytes
  *
- * A device is promiscuous until told otherwise (5.1.6.5.1). An owner that does
- * not filter for itself still gets its multicast; one that does not add VLANs,
- * what has a priority and no VLAN: that is VLAN 0 to the filter.
+ * Its address, where that was fixed or may have been changed; then filters, since a
+ * device is promiscuous until told otherwise (5.1.6.5.1). An owner that did not take
+ * CTRL_RX cannot ask for multicast, so it gets all of it; one that did not take CTRL_VLAN
+ * cannot add VLAN 0, which frames with a priority and no VLAN belong to.
  *
+ * Context: any; the caller serialises.
  * Return: the length of the command; 0 if there are no more.
  */
 size_t baton_net_restore(const struct baton_net *n, unsigned int nth, u64 hw_features, u8 *cmd)
@@ -498,6 +510,8 @@ static void net_overlay_config(unsigned int offset, u8 *buf, unsigned int len, u
  * @offset: of @buf in the configuration space
  * @buf: what was read from the hardware
  * @len: how many bytes
+ *
+ * Context: any; the caller serialises.
  */
 void baton_net_config(const struct baton_net *n, unsigned int offset, u8 *buf, unsigned int len)
 {
@@ -525,6 +539,7 @@ void baton_net_config(const struct baton_net *n, unsigned int offset, u8 *buf, u
  * @n: the network function
  * @features: what the owner took, or would take
  *
+ * Context: any; the caller serialises.
  * Return: its index (virtio 1.2, 5.1.2).
  */
 u16 baton_net_control_queue(const struct baton_net *n, u64 features)
@@ -537,6 +552,7 @@ u16 baton_net_control_queue(const struct baton_net *n, u64 features)
  * @n: the network function
  * @hw_features: what was negotiated with the hardware
  *
+ * Context: any; the caller serialises.
  * Return: its index.
  */
 u16 baton_net_hw_control_queue(const struct baton_net *n, u64 hw_features)

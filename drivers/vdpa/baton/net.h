@@ -2,6 +2,8 @@
 /*
  * What is special about network functions: what can be provisioned, and which
  * control commands an owner may give. Pure C, as owner.h is.
+ *
+ * The caller serialises all calls for one struct baton_net: in the core &baton.lock does.
  */
 #ifndef BATON_NET_H
 #define BATON_NET_H
@@ -42,8 +44,8 @@
  * @has_mac: there is one
  * @fixed: the administrator gave it: the hardware is told, and the owner is shown, this
  *	   address and no other
- * @changed: the owner has given it another one, @current_mac
- * @left: so had an owner before; the hardware may not have gone back by itself
+ * @changed: the owner has set @current_mac
+ * @left: an owner before had set @current_mac, and the hardware may still have it
  * @pairs: how many queue pairs it may use
  * @hw_pairs: how many the hardware has: no more than it has queues for, whatever it says
  * @shows_pairs: its configuration space says how many

@@ -2,11 +2,14 @@
 /*
  * What the vDPA bus and its consumers call (struct vdpa_config_ops).
  *
- * The state that a consumer sees is the one kept here. Of the hardware's own
- * it is told only what cannot be known otherwise: configuration space, and
- * whether the device took what it was given.
+ * The status and the queues that a consumer sees are those that are kept here, not the
+ * hardware's. Of the hardware it is shown the configuration space, and whether the device
+ * took what it was given.
  *
- * Documentation/locking.rst says who calls what with which locks.
+ * Operations that change something, or need the hardware, take &baton.lock by way of the vDPA
+ * device: CLASS(baton_vdpa, b), so that b is the function that it has now. The others read
+ * constants or single words, or take a smaller lock. Documentation/locking.rst says who calls
+ * what with which locks, and which may not sleep.
  */
 #include <linux/device.h>
 #include <linux/interrupt.h>
@@ -61,11 +64,11 @@ static void ops_set_vq_num(struct vdpa_device *vdev, u16 idx, u32 num)
 
 static void ops_count_kick(struct baton_queue *bq)
 {
-	/* A statistic: it is not worth a lock, and two at once may count as one. */
+	/* Without a lock: two at once may count as one. */
 	data_race(bq->kicks++);
 }
 
-/* A function leaves once those who read which it is have rung: see baton_gone_leave(). */
+/* Context: any. rcu: baton_gone_leave() waits for kicks before the function may go. */
 static void ops_kick_vq(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
@@ -113,8 +116,8 @@ static void ops_set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
 
 	CLASS(baton_vdpa, b)(bv);
 	/*
-	 * A virtio driver whose probe fails after DRIVER_OK frees its queues without a reset. A
-	 * queue of the hardware's cannot be stopped, so the function is (C3).
+	 * A virtio driver whose probe fails after DRIVER_OK frees its queues without a reset. The
+	 * hardware's queue cannot be stopped, so the function is drained (C3).
 	 */
 	if (!ready && bq->enabled && b->owner.owner == BATON_KERNEL) {
 		baton_status_abandon(bv);
@@ -122,14 +125,14 @@ static void ops_set_vq_ready(struct vdpa_device *vdev, u16 idx, bool ready)
 	}
 	if (ready && baton_owner_runs(&b->owner)) {
 		if (baton_queue_enable(bv, bq)) {
-			/* Nobody is told by this call that the queue is dead. */
+			/* This operation returns nothing: the owner is told to reset. */
 			bv->fail(bv, false);
 			return;
 		}
 		baton_queue_start(bv, bq);
 	}
 	WRITE_ONCE(bq->ready, ready);
-	/* The kick may have come first. */
+	/* A kick that came before @ready was set has found nothing to do. */
 	if (ready && baton_owner_runs(&b->owner) && idx == bv->ctrl.index)
 		baton_ctrl_kick(bv);
 }
@@ -140,9 +143,9 @@ static bool ops_get_vq_ready(struct vdpa_device *vdev, u16 idx)
 }
 
 /*
- * A virtio device cannot be told where to start, and always starts at the
- * beginning. At any other place a user's queue is relayed (relay.c); our own reader
- * of the control queue starts anywhere.
+ * A virtio device starts its queues at 0, and cannot be told otherwise. At any other
+ * position a user's queue is relayed (relay.c); the owner's control queue is read by
+ * the CPU (ring.c), which starts anywhere. &baton.lock held.
  *
  * Return: NULL, or why a queue cannot start there.
  */
@@ -188,13 +191,13 @@ static int ops_set_vq_state(struct vdpa_device *vdev, u16 idx, const struct vdpa
 	return 0;
 }
 
-/* Nor does it say where it is, once it runs: the relay and our reader do. */
+/* A running device does not say where its queues stand: the relay does, and ring.c. */
 static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_state *state)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
 	CLASS(baton_vdpa, b)(bv);
-	/* How far it came nobody knows. */
+	/* It failed, or was reset by others: where its queues stand is not known. */
 	if (bv->needs_reset)
 		return -EIO;
 	if (idx == bv->ctrl.index && bv->ctrl.ring.size) {
@@ -219,9 +222,9 @@ static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_st
 }
 
 /*
+ * Invariant (C12): the address is a constant of the queue, and "not now" is said by the size alone.
  * vhost_vdpa asks at mmap(), where it checks the answer, and again at each page fault, where it
- * checks nothing: so the address is a constant of the queue, and "not now" is said by the size
- * alone (C12). A fault that comes late finds the doorbell that was mapped before.
+ * does not: so a late fault maps the doorbell that was checked. No lock, since mmap_lock is held.
  */
 static struct vdpa_notification_area ops_get_vq_notification(struct vdpa_device *vdev, u16 idx)
 {
@@ -270,14 +273,17 @@ static int ops_set_group_asid(struct vdpa_device *vdev, unsigned int group, unsi
 }
 
 /*
- * The kernel's control queue is read by the CPU, not by the function: mapped
- * for the vDPA device itself, its addresses are physical ones.
+ * A kernel owner's control queue is read by the CPU, so it is mapped for the vDPA device itself,
+ * whose DMA is direct: ctrl_window() can find the CPU's address.
  */
 static baton_compat_vq_map ops_get_vq_map(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
 
-	return baton_compat_map_by(idx == READ_ONCE(bv->ctrl.index) ? &vdev->dev : bv->b->fn->dev);
+	if (idx == READ_ONCE(bv->ctrl.index))
+		return baton_compat_map_by(&vdev->dev);
+	/* Not the function's, which may have left. */
+	return baton_compat_get_map(vdev);
 }
 
 static int ops_set_vq_affinity(struct vdpa_device *vdev, u16 idx, const struct cpumask *cpu_mask)
@@ -326,7 +332,7 @@ static u64 ops_get_driver_features(struct vdpa_device *vdev)
 	return to_bv(vdev)->features;
 }
 
-/* What QEMU does if there is a control queue, whether or not it is told that it may. */
+/* QEMU enables data queues after DRIVER_OK if there is a control queue, offered or not. */
 static u64 ops_get_backend_features(const struct vdpa_device *vdev)
 {
 	return BIT_ULL(VHOST_BACKEND_F_ENABLE_AFTER_DRIVER_OK);
@@ -338,9 +344,9 @@ static void ops_set_config_cb(struct vdpa_device *vdev, struct vdpa_callback *cb
 }
 
 /*
- * A size below the minimum is how a parent refuses a consumer's bind. vhost_vdpa refuses
- * more than this for any queue, and knows no other number to tell a user: what all queues
- * can have would keep those who ask for the larger ones, by their own sizes, from them.
+ * 0, below the minimum, has the vDPA core refuse to bind a consumer. Otherwise the largest size of
+ * all queues, since vhost_vdpa refuses larger ones for any queue: the smallest would keep users,
+ * who ask for each queue's own size (get_vq_size), from what the larger queues can do.
  */
 static u16 ops_get_vq_num_max(struct vdpa_device *vdev)
 {
@@ -426,9 +432,9 @@ static void ops_set_config(struct vdpa_device *vdev, unsigned int offset, const 
 
 	CLASS(baton_vdpa, b)(bv);
 	/*
-	 * virtio 1.2, 3.1.1: not before FEATURES_OK; 5.1.4: a network device's
-	 * is not for its driver to write. QEMU's net device writes its MAC
-	 * address on creation, each time: no reason for a warning.
+	 * virtio 1.2, 3.1.1: not before FEATURES_OK; 5.1.4: a network device's is not
+	 * written by drivers. No warning, since QEMU's net device writes its MAC address
+	 * each time that it is created.
 	 */
 	if (b->fn->device_id == VIRTIO_ID_NET)
 		dev_dbg(b->fn->dev, "configuration write ignored: there is nothing to write\n");
@@ -451,7 +457,7 @@ static struct vdpa_iova_range ops_get_iova_range(struct vdpa_device *vdev)
 	struct baton_vdpa *bv = to_bv(vdev);
 	struct baton_range usable;
 
-	/* Called from open() and from nowhere else: so this is who opens it. */
+	/* vhost_vdpa calls this from open() only: so current is who opens it. */
 	CLASS(baton_vdpa, b)(bv);
 	usable = baton_range_usable(&b->domain.iova);
 	get_task_comm(bv->user_comm, current);
@@ -491,7 +497,10 @@ static int ops_reset_map(struct vdpa_device *vdev, unsigned int asid)
 	return baton_space_unmap(b, asid, 0, U64_MAX);
 }
 
-/* The last reference may go after everything else of ours has: keep these operations in place. */
+/*
+ * Called with the last reference, which may be dropped long after the function went. The vDPA
+ * device has kept the module, and so these operations, until here.
+ */
 static void ops_free_vdpa(struct vdpa_device *vdev)
 {
 	kvfree(to_bv(vdev)->queues);
@@ -541,21 +550,21 @@ static const struct vdpa_config_ops ops_all = {
 	.free			= ops_free_vdpa,
 };
 
-/* What is there is offered: so a table for each kind of device, made of the one above. */
+/* An operation that is set is offered: so there is a table for each kind of device. */
 static struct vdpa_config_ops ops_net __ro_after_init;
 static struct vdpa_config_ops ops_answering __ro_after_init;
 
 /**
- * baton_ops_init() - the module is loaded
+ * baton_ops_init() - fill in the tables of operations
  *
- * Context: before baton_ops_of().
+ * Context: module init; before baton_ops_of().
  */
 void __init baton_ops_init(void)
 {
-	/* Who goes on would have to give its filters anew. */
+	/* No resume for net: a drain loses filters, which nobody would give it anew. */
 	ops_net = ops_all;
 	ops_net.suspend = ops_suspend;
-	/* Each request is answered: so it is known which were not. */
+	/* Each request of these gets an answer, and they have no control state to be lost. */
 	ops_answering = ops_net;
 	ops_answering.resume = ops_resume;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the vDPA bus and its consumers call.
+ * What the vDPA bus and its consumers call: see ops.c.
  */
 #ifndef BATON_OPS_H
 #define BATON_OPS_H

@@ -66,7 +66,8 @@ enum baton_state {
  * @BATON_EV_GRANT: the consumer set DRIVER_OK
  * @BATON_EV_DRAIN: the consumer asked for reset, or the core needs one
  * @BATON_EV_LOSE: somebody else is about to reset the function, or it has failed
- * @BATON_EV_RECOVER: a function that was not to be trusted may be well now: see
+ * @BATON_EV_RECOVER: a function that was not to be trusted may be well now: it is
+ *		      drained to see whether it is
  * @BATON_EV_SHUTDOWN: it will not be used any more
  * @BATON_EV_SUSPEND: the user wants a rest, and to go on later
  * @BATON_NR_EVENTS: how many there are
@@ -148,8 +149,8 @@ enum baton_step {
  * life follows from @state: what status the hardware has been given, whether its
  * queues and vectors are set up, and whether an owner has yet to let go.
  *
- * @state and @owner may be read without the lock that serialises changes; their
- * order is such that a state without an owner is never seen with one.
+ * @state, @owner and @consumer are written by WRITE_ONCE(): each may be read without the
+ * lock that serialises changes. Two that are read so need not go together.
  */
 struct baton_owner {
 	enum baton_state state;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Module parameters, and the workqueue that serves control queues.
+ * Module parameters, and the workqueue for what has to sleep but is caused where nothing may:
+ * control queues (ctrl.c) and relays that fail (relay.c). virtio.c pauses virtio drivers by it.
+ *
+ * The two timeouts can be written at any time, and are read by READ_ONCE(), without a lock. The
+ * others do not change after the module was loaded.
  */
 #include <linux/module.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Module parameters, and the workqueue that serves control queues.
+ * Module parameters, and the module's workqueue: see param.c.
  */
 #ifndef BATON_PARAM_H
 #define BATON_PARAM_H
@@ -9,7 +9,10 @@
 
 struct workqueue_struct;
 
-/* How long the kernel's driver may wait for requests none of which is answered. */
+/*
+ * How long the kernel's driver of a disk is waited for, in ms, while none of the requests that it
+ * has under way is answered.
+ */
 #define BATON_STUCK_MS 2000
 
 extern unsigned int baton_reset_timeout_ms;

@@ -3,6 +3,10 @@
  * The function driver for virtio-pci: PFs and VFs of SmartNICs and DPUs, and
  * QEMU's devices. Registers are the business of virtio_pci_modern_dev.
  *
+ * There are no locks here. The core calls the operations that may sleep under &baton.lock, but for
+ * get_doorbell (linux/baton.h); the PCI core calls its own with the device lock of the function
+ * held. Doorbells, which kicks read without a lock, are constant from find_queues to remove.
+ *
  * There is no device table: the functions belong to virtio-pci unless somebody
  * asks for this driver by driver_override.
  */
@@ -83,7 +87,7 @@ static void baton_pci_put_queues(struct baton_pci *p)
 {
 	u16 i;
 
-	/* Doorbells that were not mapped all at once were mapped one by one. */
+	/* Without notify_base, vp_modern_map_vq_notify() mapped each doorbell by itself. */
 	if (!p->mdev.notify_base)
 		for (i = 0; p->queues && i < p->fn.nr_queues; i++)
 			if (p->queues[i].doorbell)
@@ -179,15 +183,15 @@ static struct baton_doorbell baton_pci_get_doorbell(struct baton_function *fn, u
 	u16 i;
 
 	/*
-	 * What a user has mapped cannot be taken back. The range of a physical
-	 * function can be given to another device; a VF's remains its PF's.
+	 * A page that a user has mapped cannot be taken back. The addresses of a PF that
+	 * goes can be given to another device; those of a VF remain its PF's.
 	 */
 	if (!p->mdev.pci_dev->is_virtfn && !READ_ONCE(physical_doorbells))
 		return (struct baton_doorbell) {};
 	/*
-	 * What shares the page with the doorbell would be the user's to write
-	 * as well. Where doorbells are a page or more apart, and the page lies
-	 * within their region, only another queue with the same offset can.
+	 * The page must hold nothing but this doorbell, since the user can write
+	 * all of it. Where doorbells are a page or more apart, and the page lies
+	 * within their region, only a queue with the same offset can share it.
 	 */
 	if (!p->queues[idx].doorbell || !PAGE_ALIGNED(page) ||
 	    p->mdev.notify_offset_multiplier < PAGE_SIZE ||
@@ -277,9 +281,9 @@ static bool baton_pci_answers(struct pci_dev *pdev)
 }
 
 /*
- * PCIe 6.0, 6.6.2. Not pcie_flr(), which waits a minute for a function that does not come
- * back (on older kernels for one that was not there before, too): our callers hold locks
- * that others need.
+ * An FLR (PCIe 6.0, 6.6.2), within a bounded time, since callers hold locks that others need.
+ * pcie_flr() would wait a minute for a function that does not come back, and on older kernels
+ * for one that was not there before.
  */
 static int baton_pci_flr(struct pci_dev *pdev, unsigned int timeout_ms)
 {
@@ -312,12 +316,13 @@ static int baton_pci_reset(struct baton_function *fn, unsigned int timeout_ms)
 	int err;
 
 	/*
-	 * Not pci_reset_function(): it takes the device lock, which remove
-	 * holds while it waits for the consumer that may have called us, and
-	 * it would call our own reset_prepare. The core's mutex keeps resets
-	 * from sysfs away; all that is left to hold off is configuration
-	 * access from user space. If somebody else has done so, that is a
-	 * reset from sysfs waiting for that mutex: leave the function to it.
+	 * &baton.lock is held, which keeps resets from sysfs away: they wait for it in
+	 * reset_prepare. pci_cfg_access_trylock() keeps user space off configuration space.
+	 * It is only tried: whoever has it is such a reset, which waits for &baton.lock, and
+	 * to wait for it would be a deadlock. The function is left to it.
+	 *
+	 * pci_reset_function() would take the device lock, which remove holds while it waits
+	 * for the consumer that may have called us, and would call our own reset_prepare.
 	 */
 	if (!pci_cfg_access_trylock(pdev))
 		return -EBUSY;
@@ -371,8 +376,8 @@ static int baton_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto err_free;
 	/*
-	 * Firmware may have left it on. No-snoop writes would not be coherent,
-	 * whatever the IOMMU promises.
+	 * Firmware may have left bus mastering on (C1). No Snoop goes off because such
+	 * writes are not cache-coherent, whatever the IOMMU can do (C5).
 	 */
 	pci_clear_master(pdev);
 	pcie_capability_clear_word(pdev, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_NOSNOOP_EN);
@@ -454,14 +459,15 @@ static void baton_pci_reset_done(struct pci_dev *pdev)
 }
 
 /*
- * Errors (AER). A port recovers only if each function below it has a driver that takes part, so
- * we always do: the function is of no harm, whatever the error has left of it.
+ * Errors (AER). Called with the device lock held. A port recovers only if the driver of each
+ * function below it takes part, so this one always does: whatever the error left of the function,
+ * the core has it lost or drained, and it does no harm.
  */
 static pci_ers_result_t baton_pci_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
-	/* Not fatal: it can be reached, and is reset as soon as that is allowed. */
+	/* Not fatal: it can be reached, and mmio_enabled, which comes next, resets it. */
 	if (state == pci_channel_io_normal)
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	baton_function_error(&p->fn, state == pci_channel_io_perm_failure);
@@ -470,7 +476,7 @@ static pci_ers_result_t baton_pci_error_detected(struct pci_dev *pdev, pci_chann
 					      : PCI_ERS_RESULT_DISCONNECT;
 }
 
-/* A disk's driver steps aside, as it does for a reset by sysfs. */
+/* As a reset through sysfs: &baton.lock is held from reset_prepare to reset_done. */
 static pci_ers_result_t baton_pci_mmio_enabled(struct pci_dev *pdev)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
@@ -495,9 +501,9 @@ static pci_ers_result_t baton_pci_slot_reset(struct pci_dev *pdev)
 }
 
 /*
- * System sleep. With these operations the PCI core saves and restores the command register as it
- * is after baton_pci_suspend(), without bus mastering; without them it would itself switch that
- * off, and on again.
+ * System sleep, with the device lock held. With these operations the PCI core saves and restores
+ * the command register as it is after baton_pci_suspend(), without bus mastering. Without them it
+ * would switch bus mastering off itself, and on again.
  */
 static int baton_pci_suspend(struct device *dev)
 {

@@ -3,10 +3,14 @@
  * Provisioning: what the administrator fixes with "vdpa dev add", and changes
  * with "vdpa dev set".
  *
- * "vdpa dev add" has nowhere to put a message: each refusal leaves one line in
- * the log with what was got, what the limit is and what to do. Integrators try
- * attributes and leave out those that fail with -EOPNOTSUPP: that is what a
- * value gets that this function cannot have, but another could.
+ * &baton.lock guards what is fixed here. &baton_vdpa.provisioned, &baton_vdpa.by_default,
+ * &baton_vdpa.nr_queues and the numbers in &baton_vdpa.net do not change once the vDPA
+ * device is registered; its MAC address can be, while no consumer is bound.
+ *
+ * "vdpa dev add" returns an errno and no message, so each refusal is one line in the log:
+ * what was got, what the limit is and what to do. -EOPNOTSUPP is for a value that this
+ * function cannot have, but another could: integrators leave an attribute out that fails
+ * with it. -EINVAL is for a value that makes no sense.
  */
 #include <linux/etherdevice.h>
 #include <linux/virtio_config.h>
@@ -119,7 +123,7 @@ static int provision_pairs(struct baton_vdpa *bv, const struct vdpa_dev_set_conf
 	struct baton *b = bv->b;
 	bool control;
 
-	/* What the hardware says must fit into what it has. */
+	/* No more pairs than there are queues for, whatever the hardware says. */
 	bv->net.shows_pairs = b->hw_features & multi;
 	bv->net.hw_pairs = bv->net.shows_pairs ? hw_pairs : 1;
 	bv->net.hw_pairs = clamp_t(u16, bv->net.hw_pairs, 1, max(b->fn->nr_queues / 2, 1));
@@ -163,7 +167,7 @@ int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config
 	baton_config_read(&b->config, 0, &hw, sizeof(hw));
 	ether_addr_copy(bv->net.mac, hw.mac);
 	bv->net.has_mac = b->hw_features & BIT_ULL(VIRTIO_NET_F_MAC);
-	/* Drivers send a whole table; who is shown more than can be passed on has no RSS at all. */
+	/* Drivers send a table of the size that is shown: too large a command is refused. */
 	if (le16_to_cpu((__force __le16)hw.rss_max_indirection_table_length) > BATON_NET_RSS_MAX)
 		bv->net.rss_table = BATON_NET_RSS_MAX;
 
@@ -181,7 +185,8 @@ int baton_provision_init(struct baton_vdpa *bv, const struct vdpa_dev_set_config
  * baton_provision_meet() - learn which MAC address is an owner's own
  * @bv: the vDPA device of a network function
  *
- * Others may have changed the hardware's in the meantime, and nobody says so.
+ * It is read from the hardware each time: others may have changed it since, without a
+ * notification.
  *
  * Context: may sleep; &baton.lock held; nobody owns the function.
  */
@@ -201,8 +206,7 @@ void baton_provision_meet(struct baton_vdpa *bv)
  * @config: what the administrator said: a MAC address, nothing else
  *
  * Context: may sleep; &baton.lock held.
- * Return: 0, or a negative errno as baton_provision_init(); -EBUSY if a consumer is
- * bound.
+ * Return: 0; -EBUSY if a consumer is bound; -EINVAL or -EOPNOTSUPP as baton_provision_init().
  */
 int baton_provision_change(struct baton_vdpa *bv, const struct vdpa_dev_set_config *config)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the administrator fixes.
+ * What the administrator fixes: see provision.c.
  */
 #ifndef BATON_PROVISION_H
 #define BATON_PROVISION_H

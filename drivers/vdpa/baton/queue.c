@@ -3,10 +3,13 @@
  * Queues: what the consumer says of them is kept here until DRIVER_OK, and
  * only then written to the hardware.
  *
- * Consumers set queues up in orders of their own: QEMU enables them before
- * FEATURES_OK with some guests and after DRIVER_OK with others. The hardware
- * sees one order only. A queue that is enabled stays so until reset: virtio
- * (1.2, 4.1.4.3.2) forbids writing 0 to queue_enable.
+ * &baton.lock guards queues. Kicks, which may come at any time, take no lock: they read
+ * &baton_queue.live, which is set only after DRIVER_OK, and cleared by a drain or a loss.
+ *
+ * Consumers may make queues ready in any order (QEMU: before FEATURES_OK with some guests,
+ * after DRIVER_OK with others). The hardware is told of those that are ready within the
+ * grant, of later ones at once. It is never told to stop one: virtio 1.2, 4.1.4.3.2
+ * forbids to write 0 to queue_enable.
  */
 #include <linux/delay.h>
 #include <linux/device.h>
@@ -22,13 +25,13 @@
 #include "queue.h"
 #include "space.h"
 
-/* virtio 1.2, 2.6: alignment of the three parts of a split queue; 2.8.10.1. */
+/* Alignment of the three parts of a split queue (virtio 1.2, 2.7), and of a packed one (2.8). */
 #define DESC_ALIGN	16
 #define SPLIT_AVAIL_ALIGN	2
 #define SPLIT_USED_ALIGN	4
 #define PACKED_EVENT_ALIGN	4
 
-/* The owner's control queue is served by us: any size does (virtio 1.2, 2.7). */
+/* Of the owner's control queue, which the CPU serves: virtio's limit (1.2, 2.7). */
 #define CONTROL_MAX	32768
 
 static bool queue_is_packed(const struct baton_vdpa *bv)
@@ -38,10 +41,10 @@ static bool queue_is_packed(const struct baton_vdpa *bv)
 
 /**
  * baton_queue_init() - queues of a new vDPA device
- * @bv: the vDPA device, as it was provisioned
+ * @bv: the vDPA device, as it was provisioned; nobody else knows of it
  *
  * Context: may sleep.
- * Return: 0 or a negative errno.
+ * Return: 0 or -ENOMEM.
  */
 int baton_queue_init(struct baton_vdpa *bv)
 {
@@ -77,7 +80,7 @@ static void queue_clear_callback(struct baton_queue *bq)
  * baton_queue_reset() - forget all that the last owner said of its queues
  * @bv: the vDPA device
  *
- * Context: &baton.lock held, no interrupts requested.
+ * Context: may sleep; no interrupts requested; &baton.lock held, or @bv not registered.
  */
 void baton_queue_reset(struct baton_vdpa *bv)
 {
@@ -106,8 +109,7 @@ void baton_queue_reset(struct baton_vdpa *bv)
  * baton_queue_mute() - ring no more doorbells
  * @bv: the vDPA device
  *
- * The hardware is about to forget its queues, and may not even answer for a
- * while: a doorbell rung now would do no good.
+ * For when the hardware is about to be reset, or is out of reach.
  *
  * Context: any; &baton.lock held.
  */
@@ -126,7 +128,8 @@ void baton_queue_mute(struct baton_vdpa *bv)
  * @bq: the queue
  * @data: what is to be said with it
  *
- * If not, it is remembered: it may be the only one for what is in the ring.
+ * If not, it is remembered in &baton_queue.early, since there may be no other one for what is
+ * in the ring. Either the caller or baton_queue_start() rings it, or both.
  *
  * Context: any.
  * Return: true if so.
@@ -137,7 +140,7 @@ bool baton_queue_may_kick(struct baton_queue *bq, u32 data)
 		return true;
 	WRITE_ONCE(bq->early_data, data);
 	WRITE_ONCE(bq->early, true);
-	/* Pairs with baton_queue_start(): one of the two rings it. */
+	/* Pairs with baton_queue_start(): @early is written before @live is read again. */
 	smp_mb();
 
 	return READ_ONCE(bq->live);
@@ -161,7 +164,7 @@ void baton_queue_kick(struct baton_vdpa *bv, struct baton_queue *bq)
 		fn->ops->kick(fn, bq->index);
 }
 
-/* virtio 1.2, 2.9: with the feature, a doorbell takes more than the queue. */
+/* virtio 1.2, 2.9: with NOTIFICATION_DATA a doorbell also says where the available ring ends. */
 static void queue_ring(const struct baton_vdpa *bv, const struct baton_queue *bq, u32 data)
 {
 	struct baton_function *fn = bv->b->fn;
@@ -186,11 +189,11 @@ void baton_queue_start(struct baton_vdpa *bv, struct baton_queue *bq)
 	if (!bq->enabled || bq->live || bq->index == bv->ctrl.index)
 		return;
 	WRITE_ONCE(bq->live, true);
-	/* Pairs with baton_queue_may_kick(). */
+	/* Pairs with baton_queue_may_kick(): @live is written before @early is read. */
 	smp_mb();
 	early = xchg(&bq->early, false);
 	if (bq->relayed) {
-		/* There may be requests that nobody rings for any more. */
+		/* Looks for requests, whether or not one rang for them. */
 		baton_relay_kick(bq);
 		return;
 	}
@@ -217,6 +220,7 @@ void baton_queue_start_enabled(struct baton_vdpa *bv)
  * @bv: the vDPA device
  * @idx: the queue
  *
+ * Context: any.
  * Return: number of entries; 0 if the queue is not available.
  */
 u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx)
@@ -229,6 +233,7 @@ u16 baton_queue_max(const struct baton_vdpa *bv, u16 idx)
  * @bv: the vDPA device
  * @bq: the queue
  *
+ * Context: any; &baton.lock held.
  * Return: NULL if not, else what.
  */
 const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton_queue *bq)
@@ -248,9 +253,8 @@ const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton
 }
 
 /*
- * A user's ring is where the function finds it by way of the IOMMU. Users who give the
- * addresses of their own process wait for ever, and see faults of the IOMMU at best. They
- * may map it later: so this is no refusal.
+ * Rings are at IOVAs. A user who gives addresses of his process instead would see nothing but
+ * faults of the IOMMU, so the log says so: by a notice, since the rings may be mapped later.
  */
 static void queue_check_mapped(const struct baton_vdpa *bv, const struct baton_queue *bq)
 {
@@ -285,9 +289,8 @@ static void queue_check_mapped(const struct baton_vdpa *bv, const struct baton_q
 }
 
 /*
- * The largest size is what vhost lets any queue have, and so what it says of all (see
- * ops_get_vq_num_max()). A user who takes that for each of them has to be told what would
- * do.
+ * For the log: vhost shows the largest size of all queues (ops_get_vq_num_max()), and a user may
+ * have taken that for one that fits each.
  */
 static u16 queue_common_max(const struct baton_vdpa *bv)
 {
@@ -300,7 +303,7 @@ static u16 queue_common_max(const struct baton_vdpa *bv)
 	return max;
 }
 
-/* QEMU's generic vDPA device makes all queues ready, used by its guest or not. */
+/* QEMU's generic vDPA device makes all queues ready, also those that its guest did not set up. */
 static bool queue_is_described(const struct baton_queue_config *cfg)
 {
 	return cfg->size || cfg->desc || cfg->driver || cfg->device;
@@ -312,7 +315,8 @@ static bool queue_is_described(const struct baton_queue_config *cfg)
  * @bq: the queue; left alone if its owner has not said anything about it
  *
  * Context: may sleep; &baton.lock held; features negotiated.
- * Return: 0 or a negative errno.
+ * Return: 0; -EINVAL, -EPERM or -EOPNOTSUPP if it cannot run; or an errno of baton_relay_setup()
+ * or of the function driver. The reason is in the log.
  */
 int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 {
@@ -339,7 +343,7 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 		return -EINVAL;
 	}
 
-	/* Not even an owner that has no control queue may have the hardware's. */
+	/* The hardware's control queue is ours, whether or not the owner has one (C7.1). */
 	if (bq->index != bv->ctrl.index && bq->index == bv->cvq.index) {
 		baton_report_refusal(b, "queue %u cannot run: it is the hardware's control queue",
 				     bq->index);
@@ -358,7 +362,7 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 				     bq->index, bq->state.split.avail_index);
 		return -EOPNOTSUPP;
 	}
-	/* The hardware has a control queue of its own: see cvq.c. */
+	/* The owner's control queue is not the hardware's, which cvq.c sets up. */
 	if (bq->index != bv->ctrl.index)
 		err = b->fn->ops->setup_queue(b->fn, bq->index, &cfg);
 	if (err) {
@@ -442,7 +446,7 @@ static int queue_under_way(const struct baton_vdpa *bv, struct baton_queue *bq)
 	return avail < 0 || used < 0 ? -1 : (u16)(avail - used);
 }
 
-/* Each request of it gets an answer soon. Receive buffers, for one, may wait for ever. */
+/* Does each request get an answer soon? Receive buffers, for one, may wait for ever. */
 static bool queue_answers(const struct baton_vdpa *bv, const struct baton_queue *bq)
 {
 	switch (bv->b->fn->device_id) {
@@ -462,9 +466,8 @@ static bool queue_is_awaited(const struct baton_vdpa *bv, struct baton_queue *bq
 }
 
 /*
- * A guest can be stopped between a request and its doorbell, and that doorbell can come
- * after baton_queue_hold(): without one the hardware need not look. (What is relayed has
- * been rung for when it was forwarded.)
+ * Without a doorbell the hardware need not look, and a guest may have been stopped between a
+ * request and its doorbell. So one is rung here. (For a relayed queue the relay has rung.)
  */
 static void queue_ring_awaited(const struct baton_vdpa *bv, struct baton_queue *bq)
 {
@@ -478,16 +481,15 @@ static void queue_ring_awaited(const struct baton_vdpa *bv, struct baton_queue *
  * baton_queue_settle() - wait until the hardware has answered what a user asked for
  * @bv: the vDPA device, which is about to be reset
  *
- * Who stops a guest and lets it go on later may reset the device, and believe that
- * all requests before the used index were answered and none after it (QEMU, if it
- * cannot suspend it). That is not so while requests are under way that are answered
- * out of order: one would be lost, another done twice. So queues where each request
- * gets an answer are waited for, up to %BATON_SETTLE_MS. The user makes no new
- * requests meanwhile, or has it to answer for.
+ * QEMU, if it cannot suspend a device, stops a guest by a reset, and later goes on at the
+ * used index. With requests under way that are answered out of order one would be lost, and
+ * another done twice. So queues where each request gets an answer (queue_answers()) are
+ * waited for, up to %BATON_SETTLE_MS in all. A user who goes on making requests meanwhile
+ * only delays its own reset.
  *
  * Context: may sleep; &baton.lock held; interrupts and queues as they were.
  * Return: the first queue on its user's own rings that still has requests under way, or
- * the number of queues. (Of one that is relayed it is known which.)
+ * the number of queues. (One that is relayed does not count: the relay knows which are.)
  */
 u16 baton_queue_settle(struct baton_vdpa *bv)
 {
@@ -517,8 +519,8 @@ u16 baton_queue_settle(struct baton_vdpa *bv)
 }
 
 /*
- * What was returned is what was made available, as far back as both rings can tell:
- * so it comes back in order, and what has not comes after it.
+ * Did the requests before @used come back in the order in which they were made available? As far
+ * back as both rings tell. Then those from @used on are the ones that did not.
  */
 static bool queue_is_in_order(const struct baton_vdpa *bv, const struct baton_queue *bq, u16 used,
 			      u16 under_way)
@@ -526,7 +528,7 @@ static bool queue_is_in_order(const struct baton_vdpa *bv, const struct baton_qu
 	u16 size = bq->cfg.size, at, n;
 	int given, back;
 
-	/* The first round of a direct queue begins at 0; what lies before means nothing. */
+	/* A direct queue began at 0: in its first round there is nothing before. */
 	n = min_t(u16, size - under_way, used);
 	while (n--) {
 		at = --used & (size - 1);
@@ -559,12 +561,12 @@ static const char *queue_withdraw_direct(struct baton_vdpa *bv, struct baton_que
 }
 
 /**
- * baton_queue_withdraw() - what the hardware has not done is the user's again
+ * baton_queue_withdraw() - find out where each queue stands
  * @bv: the vDPA device, whose function has stopped and interrupts no more
  * @idx: set to the queue that is at fault
  *
- * The state of each queue says from where on its available ring has what was not
- * done, each request once, and nothing else.
+ * Afterwards the state of each queue is a position from which on its available ring has what
+ * was not done, each request once, and nothing else (C15).
  *
  * Context: may sleep; &baton.lock held.
  * Return: NULL, or why that cannot be said.
@@ -578,7 +580,7 @@ const char *baton_queue_withdraw(struct baton_vdpa *bv, u16 *idx)
 	for (i = 0; i < bv->nr_queues && !why; i++) {
 		bq = &bv->queues[i];
 		*idx = i;
-		/* Whether its user still wants it does not matter. */
+		/* @ready does not count: its user may have cleared it with requests under way. */
 		if (!bq->ran)
 			continue;
 		bq->ran = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Queues, as their owner described them.
+ * Queues, as their owner described them: see queue.c.
  */
 #ifndef BATON_QUEUE_H
 #define BATON_QUEUE_H
@@ -14,38 +14,40 @@
 struct baton_relay;
 struct baton_vdpa;
 
-/* How long a reset, or a suspend, waits for requests that are under way. */
+/* How long a reset, or a suspend, waits for a user's requests that are under way, in ms. */
 #define BATON_SETTLE_MS 2000
 
 /**
  * struct baton_queue - one queue, as its owner described it
- * @cfg: what goes to the hardware when the queue is enabled
- * @ready: the owner wants it to run
- * @enabled: the hardware has been told to run it
- * @ran: it has, and @state does not say how far
+ * @cfg: what goes to the hardware when the queue is enabled; its vector is changed
+ *	 under &baton_vdpa.affinity_lock as well
+ * @ready: the owner wants it to run; also read without a lock
+ * @enabled: the hardware has been told to run it; interrupt handlers read it without a lock,
+ *	     and @cfg.vector only after that
+ * @ran: it has run since @state was set, so that @state does not say where it stands
  * @live: doorbells reach the hardware: enabled, and DRIVER_OK was taken (virtio
- *	  1.2, 3.1.1: none before)
- * @early: a doorbell was rung before that, and is owed to the hardware
- * @early_data: what it said
- * @relayed: the hardware works on rings of ours; see relay.c
+ *	  1.2, 3.1.1: none before). Kicks read it without a lock
+ * @early: a doorbell was rung while not @live, and is owed to the hardware; kicks set
+ *	   it without a lock: see baton_queue_may_kick()
+ * @early_data: the data of that doorbell
+ * @relayed: the hardware works on rings of ours; see relay.c. Kicks and interrupt handlers
+ *	     read it without a lock, and @relay only after that
  * @relay: what is relayed; stays until the device goes
- * @own_irq: its interrupt number if it has a vector of its own, else -EINVAL
- * @bypass: how KVM finds that
- * @index: its number
- * @max: the largest size that it may have
- * @doorbell: where a user finds it; a constant, as @max
- * @state: its initial state, as the owner set it
- * @affinity: on which CPUs its interrupt should arrive; NULL: on any
- * @kicks: how often its owner rang
- * @interrupts: how often it interrupted its owner
- * @cb_lock: guards @cb against the interrupt handler
+ * @own_irq: its interrupt number if it has a vector of its own, else -EINVAL; changed
+ *	     under &baton.lock and &baton_vdpa.affinity_lock, so either allows to read it
+ * @bypass: that interrupt as it is offered to KVM; &baton_vdpa.affinity_lock guards it
+ * @index: its number; constant
+ * @max: the largest size that it may have; constant
+ * @doorbell: where a user finds it; constant
+ * @state: where it is to start, as the owner set it; also read without a lock, for doorbells
+ * @affinity: on which CPUs its interrupt should arrive; NULL: on any;
+ *	      &baton_vdpa.affinity_lock guards it
+ * @kicks: how often its owner rang; counted without a lock, so two at once may count as one
+ * @interrupts: how often it interrupted its owner; likewise
+ * @cb_lock: guards @cb against the interrupt handler; a leaf
  * @cb: whom to call when the queue interrupts
  *
- * @cfg, @index and @state belong to the consumer's set-up path, which does not
- * run concurrently with itself; &baton.lock guards the rest against interrupts
- * being set up and torn down. @ready, @enabled, @live and @relayed are read without a lock
- * by kicks, which leave @early behind and count themselves without one: two at
- * once may count as one.
+ * &baton.lock guards all that is not constant, or said to be guarded otherwise.
  */
 struct baton_queue {
 	struct baton_queue_config cfg;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks of what a user asks to have mapped, before the IOMMU core sees it:
- * the core takes the caller's word for permissions (it warns about none at
- * all) and knows nothing of windows that only look like memory.
+ * Checks of what a user asks to have mapped, before the IOMMU core sees it. That one
+ * warns in the log when asked for no permission at all, and maps addresses that are
+ * not memory to the hardware, as the MSI window.
  */
 #include <linux/types.h>
 
@@ -19,6 +19,7 @@
  * @pa: the first physical address
  * @perm: %VHOST_ACCESS_RO, %VHOST_ACCESS_WO or %VHOST_ACCESS_RW
  *
+ * Context: any.
  * Return: %BATON_MAP_OK, or the first thing that is wrong.
  */
 enum baton_map_verdict baton_range_check(const struct baton_iova *iova, u64 first, u64 size,
@@ -46,6 +47,7 @@ enum baton_map_verdict baton_range_check(const struct baton_iova *iova, u64 firs
  * baton_range_verdict_name() - a verdict in words
  * @verdict: which
  *
+ * Context: any.
  * Return: a constant string that completes "refused to map ...: ".
  */
 const char *baton_range_verdict_name(enum baton_map_verdict verdict)
@@ -66,9 +68,10 @@ const char *baton_range_verdict_name(enum baton_map_verdict verdict)
  * baton_range_usable() - the range to advertise
  * @iova: what the domain has room for
  *
- * A single range cannot show the holes within it. Where a reserved region
- * lies at an end of the span, though, the range stops short of it.
+ * It is the span without the reserved ranges at its ends. Those in its middle it cannot
+ * show: a request that touches one is refused by baton_range_check().
  *
+ * Context: any.
  * Return: the range; its @first is above its @last if nothing is left.
  */
 struct baton_range baton_range_usable(const struct baton_iova *iova)

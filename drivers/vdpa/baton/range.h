@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which IO virtual addresses a user may map. Pure C, as owner.h is.
+ * Which IO virtual addresses a user may map: functions of their arguments alone, callable in any
+ * context. Pure C, as owner.h is.
  */
 #ifndef BATON_RANGE_H
 #define BATON_RANGE_H
@@ -22,7 +23,7 @@ struct baton_range {
  * @span: everything that the IOMMU and the function can address
  * @granule: the smallest page of the IOMMU, a power of two
  * @nr_reserved: how many entries @reserved has
- * @reserved: ranges within @span that are not the user's: MSI window, RMRRs
+ * @reserved: ranges that are not the user's: control window, MSI window, firmware regions
  */
 struct baton_iova {
 	struct baton_range span;

@@ -59,6 +59,10 @@ static struct device *recover_decide(struct baton_vdpa *bv)
 	if (!recover_is_wanted(bv, b))
 		return NULL;
 	again = recover_is_circle(&bv->recovery);
+	/* A function that asks on and on is not answered each time, nor in the log. */
+	if (again && bv->recovery.given_up)
+		return NULL;
+	bv->recovery.given_up = again;
 	if (again)
 		baton_report_fault(b,
 				   "failed under the kernel's driver again within %u s: left as it is; reset it through sysfs, then bind its virtio driver anew",

@@ -16,13 +16,15 @@ struct baton_vdpa;
  * @work: does it
  * @tried: it has been done
  * @when: in jiffies
+ * @given_up: it was wanted again too soon after that, and the log says so
  *
- * &baton.lock guards @tried and @when.
+ * &baton.lock guards all but @work.
  */
 struct baton_recovery {
 	struct work_struct work;
 	bool tried;
 	unsigned long when;
+	bool given_up;
 };
 
 /*

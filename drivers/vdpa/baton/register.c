@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where function drivers hand their functions in, and take them back.
+ * Where function drivers register their functions, and unregister them.
+ *
+ * Called from a function driver's probe and remove, which the driver core serialises for one
+ * function; no lock of ours is held.
  */
 #include <linux/device.h>
 #include <linux/err.h>

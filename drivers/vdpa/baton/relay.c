@@ -8,13 +8,15 @@
  * table: heads are forwarded where the kick comes, and come back where the
  * interrupt does (relay_ring.c). No payload is copied, and no address translated.
  *
- * Our rings are mapped for the hardware in the window of the user's domain, where the
- * user can map nothing: the available ring for reading only. A user who directs the
- * hardware at the used ring lies to itself: what comes back is checked.
+ * Kicks and interrupts take &baton_relay.lock, and never &baton.lock. Setting up, pausing and
+ * stopping hold &baton.lock, and take the other to change &baton_relay.running: kicks and
+ * interrupts access rings only while that is set.
  *
- * The user's rings are accessed with the user's own mappings and permissions. Their
- * pages are referenced as long as they are mapped here. When the user unmaps them, the
- * relay waits until they are mapped again.
+ * Invariants (C14): our rings are mapped for the hardware in a window of the user's domain where
+ * the user can map nothing, the available ring for reading only. The user may have the hardware
+ * write to the used ring: heads that come back are checked. The user's rings are accessed with
+ * the user's own mappings and permissions, and their pages are referenced as long as they are
+ * mapped here; while the user has them unmapped, the relay pauses.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -44,8 +46,9 @@ static size_t relay_used_len(size_t size)
 /**
  * baton_relay_window() - how much room the rings of queues take in a user's domain
  * @b: the function
- * @nr_queues: how many queues: the first ones
+ * @nr_queues: how many queues, from the first on
  *
+ * Context: any; the queues of the function have been found.
  * Return: bytes, in whole pages of the IOMMU's.
  */
 u64 baton_relay_window(const struct baton *b, u16 nr_queues)
@@ -60,7 +63,6 @@ u64 baton_relay_window(const struct baton *b, u16 nr_queues)
 	return bytes;
 }
 
-/* The owner is called where it may be: a kick comes with its locks held. */
 static void relay_signal(struct irq_work *work)
 {
 	struct baton_relay *relay = container_of(work, struct baton_relay, signal);
@@ -85,6 +87,7 @@ static void relay_fail(struct work_struct *work)
 	bv->fail(bv, false);
 }
 
+/* &baton_relay.lock held. The owner is told by a work item, since that takes &baton.lock. */
 static void relay_give_up(struct baton_relay *relay, const char *what)
 {
 	relay->running = false;
@@ -93,10 +96,13 @@ static void relay_give_up(struct baton_relay *relay, const char *what)
 }
 
 /*
- * Both directions, wherever we come from: a user who polls and kicks has no need of
- * interrupts then. Returns whether the owner is to be told.
+ * Forwards and returns whatever there is, for kicks and interrupts alike: who polls gets used
+ * entries by his kicks. Returns whether the owner is to be told. Context: any.
+ *
+ * A kick comes with an eventfd locked, and the callback may signal just that: the owner is told by irq_work
+ * then. That is queued before the lock is released: relay_release() waits for what was queued while the relay ran.
  */
-static bool relay_run(struct baton_relay *relay)
+static bool relay_run(struct baton_relay *relay, bool kicked)
 {
 	struct baton_function *fn = baton_vdpa_function(relay->bv);
 	bool kick = false, signal = false;
@@ -116,6 +122,8 @@ static bool relay_run(struct baton_relay *relay)
 	else if (kick)
 		fn->ops->kick(fn, relay->bq->index);
 out:
+	if (signal && kicked)
+		irq_work_queue(&relay->signal);
 	spin_unlock_irqrestore(&relay->lock, flags);
 	return signal;
 }
@@ -124,12 +132,11 @@ out:
  * baton_relay_kick() - the owner rang
  * @bq: a queue that is relayed
  *
- * Context: any.
+ * Context: any; &baton.lock held, or within rcu_read_lock().
  */
 void baton_relay_kick(struct baton_queue *bq)
 {
-	if (relay_run(bq->relay))
-		irq_work_queue(&bq->relay->signal);
+	relay_run(bq->relay, true);
 }
 
 /**
@@ -141,7 +148,7 @@ void baton_relay_kick(struct baton_queue *bq)
  */
 bool baton_relay_interrupt(struct baton_queue *bq)
 {
-	return relay_run(bq->relay);
+	return relay_run(bq->relay, false);
 }
 
 /* Rings of ours */
@@ -160,7 +167,7 @@ static int relay_shared_alloc(struct baton *b, struct baton_relay_shared *s, u64
 	int prot = IOMMU_READ | IOMMU_CACHE | (writable ? IOMMU_WRITE : 0);
 	int err;
 
-	/* Pages of the kernel's are mapped one by one; larger ones of an IOMMU's are not there. */
+	/* vmalloc() memory is contiguous by PAGE_SIZE only: IOMMU pages must be no larger. */
 	if (b->domain.iova.granule != PAGE_SIZE)
 		return -EOPNOTSUPP;
 	s->iova = iova;
@@ -228,7 +235,7 @@ static void relay_area_uninit(struct baton_relay_area *area)
 	memset(area, 0, sizeof(*area));
 }
 
-/* Nobody accesses the owner's rings when this returns. */
+/* &baton.lock held. No kick and no interrupt accesses the owner's rings when this returns. */
 static void relay_pause(struct baton_relay *relay)
 {
 	unsigned long flags;
@@ -303,7 +310,8 @@ static int relay_prepare(struct baton_relay *relay)
  * @cfg: what the hardware will be told of it; its rings become ours
  *
  * Context: may sleep; &baton.lock held; the user's domain is attached.
- * Return: 0 or a negative errno, the reason being in the log.
+ * Return: 0; -EFAULT if the user's rings are not mapped; -EINVAL if its used ring is at another
+ * position; -EOPNOTSUPP; -ENOMEM; an errno of iommu_map(). The reason is in the log.
  */
 int baton_relay_setup(struct baton_queue *bq, struct baton_queue_config *cfg)
 {
@@ -326,7 +334,7 @@ int baton_relay_setup(struct baton_queue *bq, struct baton_queue_config *cfg)
 	relay->ring.marks = relay->marks;
 	relay->ring.size = bq->cfg.size;
 	relay->ring.event_idx = bv->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
-	/* Requests would be done twice, or be lost: nobody would notice. */
+	/* At a position other than its used ring's, requests would be lost, or done twice. */
 	there = le16_to_cpu(READ_ONCE(((__force __le16 *)relay->ring.used)[1]));
 	if (position && there != position) {
 		baton_report_refusal(bv->b,
@@ -363,9 +371,9 @@ void baton_relay_undo(struct baton_queue *bq)
  * @bv: the vDPA device
  * @bq: the queue
  *
- * QEMU has doorbells mapped before DRIVER_OK: too early for &baton_queue.relayed.
+ * For doorbells, which QEMU maps before DRIVER_OK, when &baton_queue.relayed is not set yet.
  *
- * Context: any.
+ * Context: any. Without &baton.lock the answer may be out of date at once.
  * Return: true if so.
  */
 bool baton_relay_wanted(const struct baton_vdpa *bv, const struct baton_queue *bq)
@@ -381,11 +389,11 @@ bool baton_relay_wanted(const struct baton_vdpa *bv, const struct baton_queue *b
  * baton_relay_decide() - which queues will be relayed until the next reset?
  * @bv: the vDPA device, whose function is about to be granted to its owner
  *
- * From here on this does not change: who maps doorbells, and hands interrupts over to
- * guests past us, has to know.
+ * &baton_queue.relayed is set here and stays until the drain: doorbells and the offer of
+ * interrupts to KVM depend on it.
  *
  * Context: may sleep; &baton.lock held.
- * Return: 0 or a negative errno.
+ * Return: 0 or -ENOMEM.
  */
 int baton_relay_decide(struct baton_vdpa *bv)
 {
@@ -408,7 +416,7 @@ int baton_relay_decide(struct baton_vdpa *bv)
 			INIT_WORK(&relay->fail, relay_fail);
 			bq->relay = relay;
 		}
-		/* Kicks and interrupts that see this see @relay as well. */
+		/* Pairs with smp_load_acquire() in kicks and interrupts: @relay is complete. */
 		smp_store_release(&bq->relayed, true);
 	}
 
@@ -421,7 +429,7 @@ static bool relay_area_touches(const struct baton_relay_area *area, u64 iova, u6
 }
 
 /**
- * baton_relay_unmap() - the user unmaps memory: do not touch it any more
+ * baton_relay_unmap() - the user is about to unmap memory: pause what uses it
  * @bv: the vDPA device
  * @asid: in which address space
  * @iova: the first IO virtual address
@@ -445,7 +453,7 @@ void baton_relay_unmap(struct baton_vdpa *bv, unsigned int asid, u64 iova, u64 l
 }
 
 /**
- * baton_relay_map() - the user has mapped memory: rings may be back
+ * baton_relay_map() - the user has mapped memory: go on with queues whose rings are back
  * @bv: the vDPA device
  *
  * Context: may sleep; &baton.lock held.
@@ -455,7 +463,7 @@ void baton_relay_map(struct baton_vdpa *bv)
 	struct baton_relay *relay;
 	u16 i;
 
-	/* Most memory is mapped before anything runs. */
+	/* Only to save time: most memory is mapped before anything runs. */
 	if (!baton_owner_held(&bv->b->owner))
 		return;
 	for (i = 0; i < bv->nr_queues; i++) {
@@ -474,7 +482,7 @@ void baton_relay_map(struct baton_vdpa *bv)
  * baton_relay_position() - where a queue stands
  * @bq: a queue that is relayed
  *
- * Context: &baton.lock held.
+ * Context: any with interrupts on; &baton.lock held.
  * Return: index of the next request in the owner's ring that was not forwarded.
  */
 u16 baton_relay_position(struct baton_queue *bq)
@@ -492,8 +500,10 @@ u16 baton_relay_position(struct baton_queue *bq)
  * baton_relay_under_way() - how much has the hardware not returned?
  * @bq: a queue that is relayed
  *
- * Context: &baton.lock held.
- * Return: how many requests; what it has returned by now is the owner's.
+ * What it has returned by now is given to the owner first.
+ *
+ * Context: any with interrupts on; &baton.lock held.
+ * Return: how many requests.
  */
 u16 baton_relay_under_way(struct baton_queue *bq)
 {
@@ -523,7 +533,7 @@ const char *baton_relay_withdraw(struct baton_queue *bq)
 	bool writable;
 
 	baton_relay_under_way(bq);
-	/* It is mapped for reading: the kernel's own mapping of its pages does not know. */
+	/* The user may have mapped its available ring for reading only; our vmap() is writable. */
 	writable = baton_space_covers(b, b->domain.data_asid, relay->avail.iova, relay->avail.len,
 				      true);
 	spin_lock_irq(&relay->lock);
@@ -543,8 +553,10 @@ const char *baton_relay_withdraw(struct baton_queue *bq)
 }
 
 /**
- * baton_relay_stop() - the owner has let go of its queues
+ * baton_relay_stop() - relay nothing any more, and free all that it took
  * @bv: the vDPA device, whose function has neither bus mastering nor interrupts
+ *
+ * &baton_queue.relay itself stays, for kicks that are late: baton_relay_uninit().
  *
  * Context: may sleep; &baton.lock held.
  */
@@ -564,9 +576,9 @@ void baton_relay_stop(struct baton_vdpa *bv)
 
 /**
  * baton_relay_uninit() - undo baton_relay_decide()
- * @bv: the vDPA device, no longer registered
+ * @bv: the vDPA device, no longer registered: no kick comes any more
  *
- * Context: may sleep; &baton.lock not held.
+ * Context: may sleep; &baton.lock not held, since a work item that is waited for takes it.
  */
 void baton_relay_uninit(struct baton_vdpa *bv)
 {

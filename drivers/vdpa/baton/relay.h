@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The relay: queues of a user that do not begin at 0.
+ * The relay: queues of a user that do not begin at 0. See relay.c.
  */
 #ifndef BATON_RELAY_H
 #define BATON_RELAY_H
@@ -36,7 +36,7 @@ enum baton_relay_policy {
  * @len: how many bytes
  * @pages: its pages, a reference held on each
  * @nr_pages: how many
- * @map: where they are mapped; %NULL: they are not
+ * @map: where they are mapped; %NULL: they are not, and no reference is held
  */
 struct baton_relay_area {
 	u64 iova;
@@ -68,13 +68,15 @@ struct baton_relay_shared {
  * @used: its used ring, written
  * @hw_avail: the hardware's available ring, which it can read only
  * @hw_used: its used ring, which it can write
- * @lock: guards what follows; taken in interrupts, and below &baton.lock
- * @ring: the arithmetic; its pointers are valid if @running
- * @marks: for @ring
- * @running: both sides can be reached
- * @failed: what was wrong when one of them stopped making sense; %NULL: nothing
- * @signal: calls the owner from where it may be called
- * @fail: tells the owner that it has to reset
+ * @lock: guards the next four against kicks and interrupts; taken in interrupts, and below
+ *	  &baton.lock; nothing is taken below it
+ * @ring: the arithmetic; its pointers are valid while @running
+ * @marks: for @ring; allocated from baton_relay_setup() to the drain
+ * @running: all four rings may be accessed. Set, and cleared but for a failure, with &baton.lock
+ *	     held as well: while it is false, that lock alone guards the other three
+ * @failed: what was wrong when a ring stopped making sense; %NULL: nothing
+ * @signal: calls the owner's callback in a context of its own
+ * @fail: work item that tells the owner to reset
  */
 struct baton_relay {
 	struct baton_vdpa *bv;
@@ -83,7 +85,7 @@ struct baton_relay {
 	struct baton_relay_area used;
 	struct baton_relay_shared hw_avail;
 	struct baton_relay_shared hw_used;
-	spinlock_t lock;	/* guards what follows; see above */
+	spinlock_t lock;	/* guards the next four; see above */
 	struct baton_relay_ring ring;
 	u32 *marks;
 	bool running;

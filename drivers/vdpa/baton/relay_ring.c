@@ -2,11 +2,11 @@
 /*
  * Forwarding between two split virtqueues (virtio 1.2, 2.7).
  *
- * Of a head only the number goes from one to the other: the descriptors are the
- * owner's, and the hardware reads them there. That number is what either side can
- * lie about, so it is checked on the way: the hardware is given no head that it
- * has already, and nothing is returned but what it was given. From that follows
- * that neither goes round a ring more often than the ring has entries.
+ * Invariants (C14), which keep both sides from lying about heads: the hardware is given
+ * no head that it has already, and the owner is returned none that the hardware was not
+ * given. So at most as many heads are in flight as the ring has entries, and each loop
+ * here is bounded by that. Only numbers of heads are copied: the descriptors are the
+ * owner's, and the hardware reads them there.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -74,8 +74,10 @@ static bool relay_is_marked(const struct baton_relay_ring *r, u16 head)
  * @r: the rings; pointers, size and features are set, what is the hardware's is zero
  * @position: where the owner's rings go on
  *
- * What a device before us has asked the owner for holds no more: it is asked to
- * notify.
+ * The owner is asked to notify: its used ring may still say what a device that it had
+ * before wanted.
+ *
+ * Context: any; nobody else uses @r yet.
  */
 void baton_relay_ring_init(struct baton_relay_ring *r, u16 position)
 {
@@ -132,6 +134,7 @@ static bool relay_wants(bool event_idx, u16 flags, u16 event, u16 new, u16 old)
  *
  * The owner is asked to notify of what comes later.
  *
+ * Context: any; the caller serialises.
  * Return: how many requests were forwarded; -EPROTO if the owner's ring makes no
  * sense: nothing may be forwarded any more.
  */
@@ -143,12 +146,12 @@ int baton_relay_ring_forward(struct baton_relay_ring *r, bool *kick)
 	int n;
 
 	*kick = false;
-	/* At most size rounds with something to do: all that is forwarded is marked. */
+	/* At most size rounds find something: what is marked is not forwarded again. */
 	while ((n = relay_forward_new(r)) > 0) {
 		if (!r->event_idx)
 			continue;
 		relay_write16(want, r->next_avail);
-		/* And look once more only after that. */
+		/* The event index is written before the next look (virtio 1.2, 2.7.10). */
 		smp_mb();
 	}
 	if (n < 0)
@@ -157,7 +160,7 @@ int baton_relay_ring_forward(struct baton_relay_ring *r, bool *kick)
 	if (!n)
 		return 0;
 
-	/* The index before the look at what the hardware wants. */
+	/* 2.7.13.4: the index is written before it is read what the hardware wants. */
 	mb();
 	flags = relay_read16((const u16 *)r->hw_used + FLAGS_AT) & VRING_USED_F_NO_NOTIFY;
 	event = relay_read16(relay_avail_event((void *)r->hw_used, r->size));
@@ -210,8 +213,9 @@ static int relay_return_new(struct baton_relay_ring *r)
  *
  * The hardware is asked to interrupt for what comes later.
  *
+ * Context: any; the caller serialises.
  * Return: how many requests were returned; -EPROTO if the hardware returned what
- * it was not given: it must not be followed any more.
+ * it was not given: nothing may be returned any more.
  */
 int baton_relay_ring_return(struct baton_relay_ring *r, bool *signal)
 {
@@ -220,12 +224,12 @@ int baton_relay_ring_return(struct baton_relay_ring *r, bool *signal)
 	int n;
 
 	*signal = false;
-	/* At most size rounds with something to do: all that is returned was marked. */
+	/* At most size rounds find something: what is returned was marked, and is not any more. */
 	while ((n = relay_return_new(r)) > 0) {
 		if (!r->event_idx)
 			continue;
 		relay_write16(r->hw_avail + ENTRIES_AT + r->size, r->hw_next_used);
-		/* As in baton_relay_ring_forward(). */
+		/* The event index is written before the next look (virtio 1.2, 2.7.7). */
 		mb();
 	}
 	if (n < 0)
@@ -234,7 +238,7 @@ int baton_relay_ring_return(struct baton_relay_ring *r, bool *signal)
 	if (!n)
 		return 0;
 
-	/* The index before the look at what the owner wants. */
+	/* 2.7.7.2: the index is written before it is read what the owner wants. */
 	smp_mb();
 	flags = relay_read16(r->avail + FLAGS_AT) & VRING_AVAIL_F_NO_INTERRUPT;
 	event = relay_read16(r->avail + ENTRIES_AT + r->size);
@@ -248,9 +252,12 @@ int baton_relay_ring_return(struct baton_relay_ring *r, bool *signal)
  * @r: the rings; the hardware has been reset, and what it returned has been taken
  * @avail: &baton_relay_ring.avail, to be written
  *
- * Whoever goes on at @next_used finds there what is under way, each head once. Those
- * between @next_used and @next_avail are these already unless some came back out of
- * order. They keep their order; what had been overtaken is put behind them.
+ * Afterwards the available ring has, from @r->next_used on, each head that is in flight,
+ * once, and nothing else (C15). The entries between @next_used and @next_avail are just
+ * these unless some came back out of order. Of those entries the ones in flight keep their
+ * order; heads in flight that are not among them are put behind.
+ *
+ * Context: any; the caller serialises.
  */
 void baton_relay_ring_withdraw(struct baton_relay_ring *r, u16 *avail)
 {

@@ -2,6 +2,8 @@
 /*
  * The relay's arithmetic: from somebody else's split virtqueue, at any position, to
  * one of ours that begins at 0, and back. Pure C, as owner.h is.
+ *
+ * The caller serialises all calls for one ring: in the core &baton_relay.lock does.
  */
 #ifndef BATON_RELAY_RING_H
 #define BATON_RELAY_RING_H
@@ -19,16 +21,15 @@
  * @hw_used: likewise
  * @marks: a bit for each head that the hardware has been given and has not returned
  * @size: number of entries of all four, a power of two
- * @event_idx: VIRTIO_F_EVENT_IDX was negotiated
+ * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
  * @next_avail: index of the next entry of @avail to look at
  * @next_used: index of the next entry of @used to write
  * @hw_next_avail: index of the next entry of @hw_avail to write
  * @hw_next_used: index of the next entry of @hw_used to look at
  * @in_flight: how many bits of @marks are set
  *
- * What is in @avail the owner may change at any time, and what is in @hw_used the
- * device: each word is read once, and only the copy is looked at. @used and
- * @hw_avail are written, never read.
+ * The owner may change @avail, and the device @hw_used, at any time: each word is read
+ * once, and only the copy is looked at. @used and @hw_avail are only written.
  */
 struct baton_relay_ring {
 	const u16 *avail;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Saying what went wrong, where the administrator will look: in the log, in the
- * trace, and in sysfs.
+ * What went wrong, said in the log, in the trace and in sysfs.
  *
- * A refusal is an answer to somebody: nothing has changed, and who was refused
- * may try again at once, as often as it likes. So the log is rate-limited. So is a
- * notice: what was asked for was done, and whoever asked for it will not like it.
+ * &baton.lock guards both texts, against each other's writers and the readers in sysfs.
  *
- * A fault is something that the function did, or failed to do. It goes together
- * with a change of state, which cannot repeat by itself: no fault is left out of
- * the log, and no refusal takes its place in sysfs.
+ * A refusal is an answer to somebody: nothing has changed, and who was refused may try
+ * again at once, as often as it likes. So in the log it is rate-limited. So is a notice:
+ * what was asked for was done, but will not work.
+ *
+ * A fault is something that the function did, or failed to do. It goes together with a
+ * change of state, so a user cannot repeat it at will: all faults are in the log, and
+ * sysfs has the last one apart from the last refusal.
  */
 #include <linux/device.h>
 #include <linux/kernel.h>
@@ -20,7 +21,9 @@
 
 /**
  * baton_report_init() - nothing has been said yet
- * @b: the function
+ * @b: the function; nobody else knows of it
+ *
+ * Context: any.
  */
 void baton_report_init(struct baton *b)
 {

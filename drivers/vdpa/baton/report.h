@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the administrator is told: refusals, and faults of the function.
+ * What the administrator is told: refusals, notices and faults of the function (report.c).
  */
 #ifndef BATON_REPORT_H
 #define BATON_REPORT_H
@@ -14,7 +14,7 @@ struct baton;
 
 /**
  * struct baton_report - what was last said of a function
- * @limit: keeps a user, who can provoke refusals, from flooding the log
+ * @limit: of lines in the log that a user can provoke: refusals and notices
  * @refusal: why something was last refused
  * @fault: what was last wrong with the function; "" if nothing is
  *

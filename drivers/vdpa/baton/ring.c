@@ -2,11 +2,10 @@
 /*
  * Reading a split virtqueue (virtio 1.2, 2.7) as the device does.
  *
- * Everything in the ring may change while it is being read, and may be lies:
- * each word is copied once and only the copy is looked at; every walk is
- * bounded by a constant; nothing is touched but through the window that the
- * caller vouches for. An index is read and written in one access, never by
- * halves: a driver may be spinning on it.
+ * Invariants, since the owner may change the ring at any time and write anything there:
+ * each word is copied once and only the copy is looked at; every walk is bounded by a
+ * constant; memory is accessed through the caller's window only. An index is read and
+ * written in one access, since the driver may look at it meanwhile.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -140,7 +139,7 @@ static int chain_walk(struct baton_ring *r, struct baton_chain *c, void *buf, si
 			continue;
 		}
 
-		/* What cannot be read, or is too long, still gets its answer. */
+		/* The walk goes on after an error, to find where the answer goes. */
 		if (chain_take_buffer(r, c, &d, buf, size))
 			err = -EINVAL;
 		if (!(d.flags & VRING_DESC_F_NEXT))
@@ -158,6 +157,7 @@ static int chain_walk(struct baton_ring *r, struct baton_chain *c, void *buf, si
  * @buf: where to copy the request to
  * @size: of @buf
  *
+ * Context: as @r->window and @r->read; the caller serialises.
  * Return: 1 if there was one; 0 if not; -EINVAL if there was one that makes no
  * sense: it has been taken, and has to be answered, where it has room for an
  * answer; -EPROTO if the ring itself makes no sense, and cannot be used any
@@ -194,6 +194,7 @@ int baton_ring_get(struct baton_ring *r, struct baton_chain *c, void *buf, size_
  * @reply: the answer
  * @len: how long it is; what does not fit is left out
  *
+ * Context: as @r->window; the caller serialises.
  * Return: 0, or -EPROTO if the answer, or the used ring, lies where nothing is
  * mapped.
  */
@@ -229,8 +230,10 @@ int baton_ring_put(struct baton_ring *r, const struct baton_chain *c, const void
  * baton_ring_rearm() - ask to be notified of the next request
  * @r: the ring
  *
- * The caller looks once more afterwards: a request may have come in between.
+ * The caller has to look once more afterwards: a request may have come in between.
+ * Without EVENT_IDX nothing is done: notifications are never switched off.
  *
+ * Context: as @r->window; the caller serialises.
  * Return: 0, or -EPROTO if the used ring lies where nothing is mapped.
  */
 int baton_ring_rearm(struct baton_ring *r)
@@ -239,7 +242,7 @@ int baton_ring_rearm(struct baton_ring *r)
 		return 0;
 	if (ring_write_u16(r, r->used + 4 + 8ULL * r->size, r->next_avail))
 		return -EPROTO;
-	/* And we look once more only after that. */
+	/* The event index is written before the caller looks again (virtio 1.2, 2.7.10). */
 	smp_mb();
 
 	return 0;

@@ -2,13 +2,15 @@
 /*
  * The device's side of a split virtqueue, for a ring that belongs to somebody
  * who is not trusted. Pure C: the fuzzer runs the same file.
+ *
+ * The caller serialises all calls for one ring: in the core &baton.lock does.
  */
 #ifndef BATON_RING_H
 #define BATON_RING_H
 
 #include <linux/types.h>
 
-/* A control command has a handful of parts: more than this is nonsense. */
+/* Bounds of one request's descriptors, and of those for its answer; longer ones are refused. */
 #define BATON_CHAIN_MAX		32
 #define BATON_CHAIN_REPLY_MAX	8
 
@@ -19,7 +21,7 @@
  * @avail: address of the available ring
  * @used: address of the used ring
  * @size: number of entries, a power of two
- * @event_idx: VIRTIO_F_EVENT_IDX was negotiated
+ * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
  * @next_avail: index of the next entry of the available ring to look at
  * @next_used: index of the next entry of the used ring to write
  * @window: how many bytes from @addr on can be accessed, for reading or (@write)

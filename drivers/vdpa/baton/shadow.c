@@ -3,14 +3,17 @@
  * A copy of the device-specific configuration space, so that reading it costs
  * no access to the device.
  *
- * A running device says by an interrupt that its configuration changed, or is
- * about to be written to or reset by us: the copy is then stale, and whoever
- * reads next makes a new one. The interrupt does no more than say so, since it
- * may come at any time and cannot sleep. A device that does not run says
- * nothing: of that one no copy is older than UNTOLD.
+ * &baton.lock guards the copy; @stale is atomic, since the interrupt handler, which
+ * can take no lock that sleeps, sets it. Whoever reads next clears it first and then
+ * makes a new copy, so that a change that comes meanwhile makes it stale again.
  *
- * The generation that consumers see counts copies that differ. It is also what
- * tells them of a copy that may be torn: that one stays stale.
+ * The copy becomes stale when a running device says by an interrupt that its
+ * configuration changed, and with whatever the core does that may change it (status,
+ * configuration, control command). A device that does not run has no interrupt: of
+ * that one no copy is older than UNTOLD, in jiffies.
+ *
+ * The generation that consumers see counts copies that differ from the one before. It
+ * also changes with each copy that may be torn; such a copy stays stale.
  */
 #include <linux/jiffies.h>
 #include <linux/string.h>
@@ -24,8 +27,10 @@
  * baton_shadow_init() - is there to be a copy?
  * @b: the function; &baton.config is complete
  *
- * Not of a space whose layout is unknown, nor of one that changes without a
- * word.
+ * There is none of a space whose layout is unknown, nor of one that changes without a
+ * notification (&baton_class.polled).
+ *
+ * Context: &baton.lock held; from probe.
  */
 void baton_shadow_init(struct baton *b)
 {
@@ -110,7 +115,7 @@ int baton_shadow_read(struct baton *b, unsigned int offset, void *buf, unsigned 
  * @buf: what to write
  * @len: how many bytes
  *
- * It goes to the device, which may make of it what it likes.
+ * The copy is read anew afterwards, since the device need not take what was written.
  *
  * Context: may sleep; &baton.lock held.
  * Return: as baton_config_write().
@@ -143,8 +148,8 @@ u32 baton_shadow_generation(struct baton *b)
  * baton_shadow_moved() - did the configuration change before anybody could be told?
  * @b: the function, which has just been granted to its owner
  *
- * There are interrupts from DRIVER_OK on; an owner's driver has read some of the
- * configuration before that. Who is told once too often reads it once more.
+ * An owner's driver has read some of the configuration before DRIVER_OK, and there are
+ * interrupts only from then on. True may be wrong, and costs the driver one more read.
  *
  * Context: may sleep; &baton.lock held.
  * Return: true if it is another one than at the last grant.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A copy of the device-specific configuration space.
+ * A copy of the device-specific configuration space: see shadow.c.
  */
 #ifndef BATON_SHADOW_H
 #define BATON_SHADOW_H

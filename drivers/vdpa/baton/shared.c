@@ -2,8 +2,9 @@
 /*
  * Memory of ours that the hardware can reach while somebody owns the function.
  *
- * A user's domain has a window for it, where the user cannot map anything. What
- * the hardware need not write is mapped for reading only.
+ * Invariants (C7.1): it is mapped from grant to drain only; in a user's domain it lies in
+ * the control window, where the user can map nothing; what the hardware need not write is
+ * mapped for reading only. &baton.lock guards all of it.
  */
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
@@ -100,10 +101,10 @@ void baton_shared_unmap(struct baton *b, struct baton_shared *parts, unsigned in
  * @part: the memory
  * @to_device: to the hardware, or back
  *
- * Does something for the DMA API only: a user's domain is cache-coherent, or no
- * user would own it.
+ * Does something for memory of %BATON_SHARED_DMA only. In a user's domain DMA is cache-coherent:
+ * without that no user may own the function (C5).
  *
- * Context: any.
+ * Context: any; &baton.lock held.
  */
 void baton_shared_sync(struct baton *b, const struct baton_shared *part, bool to_device)
 {

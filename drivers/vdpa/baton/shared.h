@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory of ours that the hardware can reach.
+ * Memory of ours that the hardware can reach: see shared.c.
  */
 #ifndef BATON_SHARED_H
 #define BATON_SHARED_H

@@ -2,11 +2,11 @@
 /*
  * Where each command lies in the hardware's control queue.
  *
- * Commands go one at a time, yet each has descriptors, memory and room for its
- * answer to itself: an owner who forges the answer to one makes us send the next
- * while the hardware may still have to read the first. Slots are used in turn, in
- * the order of the ring, so that it takes a whole round before anything is
- * written again.
+ * Invariant: no two of the last commands share descriptors, memory or room for the answer.
+ * Slots are used in turn, in the order of the ring, so that it takes a whole round before
+ * anything is written again. That is so although commands are sent one at a time: a user
+ * can forge the answer to one (C7.1), and the next is then sent while the hardware may
+ * still have to read the first.
  */
 #include <linux/errno.h>
 #include <linux/types.h>
@@ -18,6 +18,8 @@
  * @s: the slots
  * @queue_max: the largest ring that the hardware can do, at least
  *	       %BATON_SLOTS_RING_MIN
+ *
+ * Context: any; the caller serialises.
  */
 void baton_slots_init(struct baton_slots *s, u16 queue_max)
 {
@@ -31,6 +33,7 @@ void baton_slots_init(struct baton_slots *s, u16 queue_max)
  * @s: the slots
  * @len: how long the command is, at most %BATON_SLOTS_LONG
  *
+ * Context: any; the caller serialises.
  * Return: the slot.
  */
 struct baton_slot baton_slots_next(const struct baton_slots *s, size_t len)
@@ -57,6 +60,8 @@ struct baton_slot baton_slots_next(const struct baton_slots *s, size_t len)
  * baton_slots_sent() - the command is under way
  * @s: the slots
  * @slot: its slot
+ *
+ * Context: any; the caller serialises.
  */
 void baton_slots_sent(struct baton_slots *s, const struct baton_slot *slot)
 {
@@ -70,6 +75,7 @@ void baton_slots_sent(struct baton_slots *s, const struct baton_slot *slot)
  * @s: the slots
  * @used_idx: the index of the used ring, as the hardware, or its owner, wrote it
  *
+ * Context: any; the caller serialises.
  * Return: 1 if so, 0 if not yet, -EPROTO if the index makes no sense.
  */
 int baton_slots_answered(const struct baton_slots *s, u16 used_idx)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Where each command lies in the hardware's control queue. Pure C, as owner.h is.
+ *
+ * The caller serialises all calls for one of these: in the core &baton.lock does.
  */
 #ifndef BATON_SLOTS_H
 #define BATON_SLOTS_H
@@ -12,7 +14,7 @@
 #define BATON_SLOTS_RING_MIN	2
 #define BATON_SLOTS_MAX		(BATON_SLOTS_RING_MAX / 2)
 
-/* Commands are short but for tables, of which few are under way at a time. */
+/* Commands are short but for tables; of the long ones few are needed in turn. */
 #define BATON_SLOTS_SHORT	64
 #define BATON_SLOTS_LONG	8192
 #define BATON_SLOTS_NR_LONG	2

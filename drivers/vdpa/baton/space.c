@@ -3,14 +3,15 @@
  * The address spaces of a user: what it mapped, and which of it the function
  * can reach.
  *
+ * Invariant (C4): each mapping holds references of its own on its pages, from before
+ * iommu_map() until after iommu_unmap() and the IOTLB flush, since vhost_vdpa drops its
+ * reference on a page before it has the page unmapped. &baton.lock guards mappings
+ * against the user, who maps and unmaps them, and whoever reads or attaches them.
+ *
  * An address space is a number that vhost_vdpa uses. The function sees the one
  * that the data queues are in: its mappings are in the user's domain. Another
- * one may hold the control queue, which only the CPU reads: its mappings are
- * nowhere but here.
- *
- * vhost_vdpa drops its reference on a page before it has the page unmapped.
- * Each mapping therefore holds references of its own, from before iommu_map()
- * until after iommu_unmap() and the IOTLB flush.
+ * one may hold the control queue, which only the CPU reads: its mappings are in
+ * &baton_domain.maps, and in no domain.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -20,7 +21,7 @@
 #include "space.h"
 #include "trace.h"
 
-/* References are taken folio by folio: one atomic operation, however large. */
+/* One atomic operation for each folio, not for each page. */
 static void space_ref_pages(u64 pa, u64 size, bool get)
 {
 	unsigned long pfn = PHYS_PFN(pa);
@@ -53,6 +54,8 @@ static int space_map_chunk(struct baton *b, const struct baton_chunk *chunk)
 /**
  * baton_space_init() - nothing is mapped yet
  * @b: the function
+ *
+ * Context: any; from probe; nobody else knows of @b yet.
  */
 void baton_space_init(struct baton *b)
 {
@@ -73,7 +76,9 @@ void baton_space_init(struct baton *b)
  * @perm: %VHOST_ACCESS_RO, %VHOST_ACCESS_WO or %VHOST_ACCESS_RW
  *
  * Context: may sleep; &baton.lock held.
- * Return: 0, or a negative errno: nothing has been mapped then.
+ * Return: 0; -EPERM if there is no user's domain, or no such address space; -EINVAL if
+ * baton_range_check() refuses; -EEXIST if something is mapped there; -ENOMEM; or the errno
+ * of iommu_map(). Nothing has been mapped then.
  */
 int baton_space_map(struct baton *b, unsigned int asid, u64 iova, u64 size, u64 pa, u32 perm)
 {
@@ -115,7 +120,10 @@ err_ref:
 	return err;
 }
 
-/* What the function may still reach must not become anybody else's: then @err is -EIO. */
+/*
+ * With @err the function may still reach the chunk: its pages are then not let go of, ever, lest
+ * they become anybody else's.
+ */
 static void space_drop_chunk(struct baton *b, struct baton_chunks *maps,
 			     const struct baton_chunk *chunk, int err)
 {
@@ -133,8 +141,9 @@ static void space_drop_chunk(struct baton *b, struct baton_chunks *maps,
  * @iova: the first IO virtual address
  * @last: the last, itself included
  *
- * The IOTLB is flushed once, and before any page is let go of. Chunks are
- * unmapped as they were mapped: one that only partly lies in the range stays.
+ * Order: all chunks are unmapped, the IOTLB is flushed once, and only then pages are let
+ * go of. Chunks are unmapped as they were mapped: one that only partly lies in the range
+ * stays.
  *
  * Context: may sleep; &baton.lock held.
  * Return: 0; -EINVAL if a chunk lies in the range only partly; -EIO if the
@@ -165,7 +174,7 @@ int baton_space_unmap(struct baton *b, unsigned int asid, u64 iova, u64 last)
 		iommu_iotlb_sync(b->domain.user, &gather);
 	WARN_ON_ONCE(err);
 
-	/* vhost_vdpa unmaps chunk by chunk: no need then to look for it once more. */
+	/* The common case, since vhost_vdpa unmaps chunk by chunk: @chunk is the one. */
 	if (chunks == 1) {
 		space_drop_chunk(b, maps, &chunk, err);
 	} else if (chunks) {
@@ -182,10 +191,12 @@ int baton_space_unmap(struct baton *b, unsigned int asid, u64 iova, u64 last)
  * @b: the function; nobody owns it
  * @asid: which
  *
- * The user's domain is made anew, so that there is no way to fail half-way.
+ * A new user's domain is filled first and replaces the old one only then, so that a failure
+ * leaves the old one as it was.
  *
  * Context: may sleep; &baton.lock held.
- * Return: 0, or a negative errno: the function sees what it saw before.
+ * Return: 0; -EINVAL if there is no such address space; -EBUSY if the user's domain is attached;
+ * or a negative errno of the IOMMU core: the function sees what it saw before.
  */
 int baton_space_show(struct baton *b, unsigned int asid)
 {
@@ -233,7 +244,7 @@ int baton_space_show(struct baton *b, unsigned int asid)
  * @write: to write there, not to read
  * @bytes: filled in with the CPU's address
  *
- * Valid until &baton.lock is released.
+ * The address is valid until &baton.lock is released: only then can the user unmap it.
  *
  * Context: any; &baton.lock held.
  * Return: how many bytes are there, 0 if nothing is mapped with that permission.
@@ -311,6 +322,8 @@ int baton_space_get(struct baton *b, unsigned int asid, u64 addr, bool write, st
  * baton_space_put() - give references back
  * @pages: what baton_space_get() filled in
  * @nr: how many pages
+ *
+ * Context: may sleep; no lock is needed.
  */
 void baton_space_put(struct page **pages, unsigned int nr)
 {

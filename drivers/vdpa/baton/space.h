@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The address spaces of a user.
+ * The address spaces of a user: see space.c.
  */
 #ifndef BATON_SPACE_H
 #define BATON_SPACE_H

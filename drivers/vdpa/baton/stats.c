@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Statistics of queues: "vdpa dev vstats show".
+ *
+ * &baton_queue.kicks and &baton_queue.interrupts are counted without a lock, and read so: they
+ * may be a few too low. What is counted of commands is guarded by &baton.lock.
  */
 #include <linux/netlink.h>
 #include <net/netlink.h>
@@ -25,7 +28,7 @@ static int stats_put(struct sk_buff *msg, const char *name, u64 value)
  * @extack: for an error message
  *
  * Context: may sleep; takes &baton.lock.
- * Return: 0; -EINVAL if there is no such queue; -EMSGSIZE.
+ * Return: 0; -EINVAL if there is no such queue; -EMSGSIZE if @msg has no room.
  */
 int baton_stats_put(struct vdpa_device *vdev, u16 idx, struct sk_buff *msg,
 		    struct netlink_ext_ack *extack)

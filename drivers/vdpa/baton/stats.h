@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Statistics of queues.
+ * Statistics of queues: see stats.c.
  */
 #ifndef BATON_STATS_H
 #define BATON_STATS_H

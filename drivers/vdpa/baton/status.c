@@ -2,6 +2,9 @@
 /*
  * Features and device status: what the consumer sets, and what becomes of it.
  *
+ * &baton.lock guards both. &baton_vdpa.status and &baton_vdpa.needs_reset are also read without
+ * it, and the latter may be set in any context, by an interrupt.
+ *
  * The consumer sees its own status bits, here, and never the hardware's. How
  * these go together with the state of the function (owner.h):
  *
@@ -34,7 +37,7 @@
  * baton_status_offered() - what features the consumer can have
  * @bv: the vDPA device
  *
- * Context: any.
+ * Context: any; the answer holds as long as the consumer is bound.
  * Return: the feature bits.
  */
 u64 baton_status_offered(const struct baton_vdpa *bv)
@@ -67,8 +70,8 @@ int baton_status_set_features(struct baton_vdpa *bv, u64 features)
 	if (bv->status & VIRTIO_CONFIG_S_FEATURES_OK)
 		return -EBUSY;
 	/*
-	 * The vDPA core takes none on behalf of whoever reads configuration
-	 * space before it has taken any: that is not yet a mistake.
+	 * 0 is no refusal: the vDPA core sets it itself when configuration space is
+	 * read before the consumer has taken any.
 	 */
 	why = features ? baton_features_check(offered, features) : NULL;
 	if (why) {
@@ -123,7 +126,7 @@ static int status_negotiate(struct baton_vdpa *bv)
 				     bv->features, why, offered);
 		return -EINVAL;
 	}
-	/* A consumer may change its mind about features without a reset. */
+	/* FEATURES_OK was cleared and set again, with other features perhaps. */
 	if (!bv->needs_reset && b->owner.state == BATON_NEGOTIATED) {
 		err = baton_handover_event(b, BATON_EV_DRAIN);
 		if (err)
@@ -159,7 +162,7 @@ static int status_grant(struct baton_vdpa *bv)
 	if (!bv->needs_reset && state == BATON_NEGOTIATED)
 		return baton_handover_event(b, BATON_EV_GRANT);
 
-	/* The kernel tries twice; why the first time failed has been said. */
+	/* The virtio core sets it again after a probe without: the log has the refusal. */
 	if (bv->status & VIRTIO_CONFIG_S_FAILED)
 		return err;
 	if (state == BATON_BLOCKED || state == BATON_NEGOTIATED)
@@ -191,8 +194,9 @@ void baton_status_set(struct baton_vdpa *bv, u8 status)
 	status &= ~VIRTIO_CONFIG_S_NEEDS_RESET;
 
 	/*
-	 * A driver that was paused has to get through, to where it can be told:
-	 * some cannot be unbound without harm after half of a resume.
+	 * To a driver that was paused FEATURES_OK is not refused, though the function may
+	 * not have it: DRIVER_OK is refused then, and its queues are broken. Some drivers
+	 * cannot be unbound after a restore that failed half-way.
 	 */
 	if (added & VIRTIO_CONFIG_S_FEATURES_OK && status_negotiate(bv) && !b->virtio.aside)
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
@@ -200,7 +204,7 @@ void baton_status_set(struct baton_vdpa *bv, u8 status)
 	    (!(status & VIRTIO_CONFIG_S_FEATURES_OK) || status_grant(bv))) {
 		status &= ~VIRTIO_CONFIG_S_DRIVER_OK;
 		status |= VIRTIO_CONFIG_S_FAILED;
-		/* It does not look at the status again. */
+		/* A virtio driver does not read the status again: broken queues tell it. */
 		baton_virtio_break(b);
 	}
 	WRITE_ONCE(bv->status, status);
@@ -228,7 +232,8 @@ void baton_status_forget(struct baton_vdpa *bv)
  * baton_status_abandon() - the kernel's driver has let go of a queue that runs
  * @bv: the vDPA device, whose function the kernel owns
  *
- * What it frees next is the ring, and what the callbacks of its queues point to.
+ * The driver frees the rings next, and what the callbacks of its queues point to: so the function
+ * is drained, and the queues are forgotten, before this returns (C3, C9).
  *
  * Context: may sleep; &baton.lock held.
  */
@@ -246,8 +251,8 @@ void baton_status_abandon(struct baton_vdpa *bv)
  * @bv: the vDPA device
  *
  * Context: may sleep; &baton.lock held.
- * Return: 0; -EIO or -ENODEV if the function is not to be trusted any more; -EPERM
- * if the consumer is a user, who must not own this function.
+ * Return: 0; -EIO if the function is broken, -ENODEV if it is dead; -EPERM if the consumer is a
+ * user, who must not own this function; or an errno of baton_handover_show().
  */
 int baton_status_reset(struct baton_vdpa *bv)
 {
@@ -255,7 +260,7 @@ int baton_status_reset(struct baton_vdpa *bv)
 	int err = 0;
 	u16 idx;
 
-	/* A network may lose packets: nobody waits for them. */
+	/* Not for net: packets may be lost, and are sent again by those who need them. */
 	if (b->fn->device_id != VIRTIO_ID_NET) {
 		idx = baton_queue_settle(bv);
 		if (idx < bv->nr_queues)
@@ -266,7 +271,7 @@ int baton_status_reset(struct baton_vdpa *bv)
 	if (b->owner.state != BATON_BLOCKED)
 		err = baton_handover_event(b, BATON_EV_DRAIN);
 	baton_status_forget(bv);
-	/* Nothing mends it. */
+	/* A reset does not help a function that is dead: NEEDS_RESET stays. */
 	WRITE_ONCE(bv->needs_reset, b->owner.state == BATON_DEAD);
 	if (err)
 		return err;
@@ -275,7 +280,7 @@ int baton_status_reset(struct baton_vdpa *bv)
 	if (err)
 		return err;
 
-	/* open() of a user calls this first: what it returns is seen there. */
+	/* vhost_vdpa resets in open(), which returns this: so a user is refused there. */
 	if (b->owner.consumer == BATON_USER && !b->owner.user_allowed) {
 		baton_report_refusal(b, "no user may own this function: %s", bv->denial);
 		return -EPERM;

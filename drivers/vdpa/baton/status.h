@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Features and device status, as the consumer sees them.
+ * Features and device status, as the consumer sees them: see status.c.
  */
 #ifndef BATON_STATUS_H
 #define BATON_STATUS_H

@@ -2,10 +2,13 @@
 /*
  * A user's device is stopped, and goes on where it stood.
  *
- * virtio can do neither, so a suspend is a reset of which the consumer sees nothing
- * but that its queues rest: what it said of them stays, and each has a position from
- * where on its available ring has what was not done, each request once. Going on is
- * a grant, with the queues relayed that do not begin at 0.
+ * Invariants (C15): once suspended the function is nobody's, and each queue has a position
+ * from which on its available ring has what was not done, each request once. &baton.lock,
+ * held throughout, keeps other operations out.
+ *
+ * virtio 1.2 can do neither, so a suspend is a drain that leaves alone what the consumer
+ * said of its queues; going on is another grant, and the queues that do not begin at 0 are
+ * relayed.
  */
 #include <linux/err.h>
 #include <linux/virtio_config.h>
@@ -14,7 +17,7 @@
 #include "handover.h"
 #include "suspend.h"
 
-/* Ask for nothing more, and wait until it is known what will not be done. */
+/* Holds doorbells back, and waits until all that was asked for is done, or known to the relay. */
 static int suspend_settle(struct baton_vdpa *bv)
 {
 	struct baton *b = bv->b;
@@ -29,7 +32,7 @@ static int suspend_settle(struct baton_vdpa *bv)
 	idx = baton_queue_settle(bv);
 	if (idx == bv->nr_queues)
 		return 0;
-	/* From a user's own rings it cannot be told. */
+	/* What a direct queue has not done cannot be known while requests are under way. */
 	baton_queue_start_enabled(bv);
 	baton_report_refusal(b,
 			     "suspend refused: queue %u has requests that were not answered in %u ms: try again, or have it relayed from the beginning (sysfs: baton/relay)",
@@ -44,7 +47,8 @@ static int suspend_settle(struct baton_vdpa *bv)
  *
  * Context: may sleep, for up to %BATON_SETTLE_MS and a reset; &baton.lock held.
  * Return: 0: the queues' states say where they stand, and the function is nobody's;
- * -EBUSY or -EOPNOTSUPP: the device runs on; -EIO: it has to be reset.
+ * -EBUSY (requests under way) or -EOPNOTSUPP (packed rings): the device runs on; -EIO: it
+ * has to be reset.
  */
 int baton_suspend(struct baton_vdpa *bv)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A user's device is stopped, and goes on where it stood.
+ * A user's device is stopped, and goes on where it stood: see suspend.c.
  */
 #ifndef BATON_SUSPEND_H
 #define BATON_SUSPEND_H

@@ -2,6 +2,9 @@
 /*
  * Attributes of the vDPA device, in a directory of their own: baton/
  * (Documentation/ABI/testing/sysfs-bus-vdpa-devices-baton).
+ *
+ * owner, state and mapped_bytes are read without a lock, so that a reader sees a long reset
+ * while it goes on. The others take &baton.lock, which guards what they show and store.
  */
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -17,7 +20,6 @@ static struct baton *sysfs_to_baton(struct device *dev)
 	return READ_ONCE(to_bv(dev_to_vdpa(dev))->b);
 }
 
-/* Owner and state are read without the lock, so that a long reset shows. */
 static ssize_t owner_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	enum baton_party owner = READ_ONCE(sysfs_to_baton(dev)->owner.owner);
@@ -95,7 +97,7 @@ static int policy_parse(char *text, u32 *policy)
 	return 0;
 }
 
-/* Takes effect with the next owner: what one was promised it keeps. */
+/* Takes effect with the next FEATURES_OK, when it is copied to &baton_net.may. */
 static ssize_t policy_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			    size_t count)
 {
@@ -139,7 +141,10 @@ static ssize_t relay_show(struct device *dev, struct device_attribute *attr, cha
 	return sysfs_emit(buf, "%s\n", relay_policies[bv->relay]);
 }
 
-/* Takes effect with the next owner, as the policy does. */
+/*
+ * Takes effect with the next DRIVER_OK, when baton_relay_decide() looks at it; for the positions
+ * that are accepted (set_vq_state), and for doorbells, at once.
+ */
 static ssize_t relay_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			   size_t count)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Attributes of the vDPA device.
+ * Attributes of the vDPA device: see sysfs.c.
  */
 #ifndef BATON_SYSFS_H
 #define BATON_SYSFS_H

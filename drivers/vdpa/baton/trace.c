@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tracepoints are made here.
+ * The one file that CREATE_TRACE_POINTS is defined in: it defines the tracepoints of trace.h.
  */
 #include "core.h"
 

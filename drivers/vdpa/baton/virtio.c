@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the kernel's own driver has to know that vDPA does not tell it.
+ * The kernel's own driver of a function: what vDPA does not tell it.
  *
- * A virtio driver learns that its device is gone from its queues being broken,
- * and in no other way. It does not look at the status again, and what is under
- * way in its queues never ends: some wait for that for ever, even to be probed
- * or unbound.
+ * &baton.lock guards &baton_virtio.dev; the function's device lock guards what is kept of a driver
+ * that has stepped aside. The device lock of the virtio device keeps its driver bound meanwhile;
+ * it is taken below the function's, and before &baton.lock.
  *
- * So the queues are broken when the function is lost. And before somebody else
- * resets it, a driver that can step aside, as it does when the system is
- * suspended, is asked to: it lets what is under way come to an end, resets, and
- * later sets everything up again. Few can do so under the eyes of a running
- * user space: see &baton_class.pausable.
+ * A virtio driver learns that its device has failed only by its queues being broken. It does not
+ * read the status again, and some drivers wait for requests for ever, even to be unbound. So the
+ * queues are broken when the function is lost (baton_virtio_break()).
+ *
+ * Before somebody else resets the function, a driver that can is asked to step aside, by the freeze
+ * and restore that are made for suspend: it waits for its requests, resets, and later sets
+ * everything up again. Few can do so while user space runs: see &baton_class.pausable.
  *
  * The device is known from BUS_NOTIFY_ADD_DEVICE, which comes before its driver
  * is probed, to BUS_NOTIFY_REMOVED_DEVICE, which comes after its driver has been
@@ -58,8 +59,8 @@ static int virtio_device_changes(struct notifier_block *nb, unsigned long action
  * baton_virtio_watch() - learn of virtio devices that are made of a function
  * @b: the function; there is none yet
  *
- * Context: may sleep.
- * Return: 0 or a negative errno.
+ * Context: may sleep; &baton.lock not held, since the notifier takes it.
+ * Return: 0 or the errno of bus_register_notifier().
  */
 int baton_virtio_watch(struct baton *b)
 {
@@ -68,8 +69,8 @@ int baton_virtio_watch(struct baton *b)
 }
 
 /**
- * baton_virtio_forget() - a function leaves its virtio device, whose driver hangs
- * @b: the function; does nothing if there is none
+ * baton_virtio_forget() - drop the reference on the virtio device
+ * @b: the function, which leaves its vDPA device (gone.c); does nothing if there is none
  *
  * Context: may sleep; &baton.lock held.
  */
@@ -83,21 +84,19 @@ void baton_virtio_forget(struct baton *b)
  * baton_virtio_unwatch() - undo baton_virtio_watch()
  * @b: the function; there is no virtio device any more
  *
- * Context: may sleep.
+ * Context: may sleep; &baton.lock not held; the function's device lock held.
  */
 void baton_virtio_unwatch(struct baton *b)
 {
 	bus_unregister_notifier(virtio_bus_type, &b->virtio.nb);
 	WARN_ON(b->virtio.dev);
-	/* It was taken off the bus before it could wake. */
+	/* The function was removed while the system slept: baton_virtio_wake() never came. */
 	put_device(b->virtio.asleep);
 }
 
 /**
- * baton_virtio_break() - the kernel's driver has to do without the function
- * @b: the function
- *
- * Does nothing if a user is to have it, or nobody.
+ * baton_virtio_break() - break the queues of the kernel's driver, so that it waits no longer
+ * @b: the function; does nothing if there is no virtio device, as with a user
  *
  * Context: may sleep; &baton.lock held.
  */
@@ -110,12 +109,13 @@ void baton_virtio_break(struct baton *b)
 /*
  * A driver that steps aside, until it may go on.
  *
- * It waits for its requests, and a function that has died answers none: so a work item
- * does that, and holds the lock of the virtio device from the one to the other. Who resets
- * the function holds locks of the PCI core, those of its bridge among them, and awaits it
- * for as long as requests are answered.
+ * A work item has it freeze and restore, and holds the device lock of the virtio device from the
+ * one to the other. Freezing waits for requests, which a function that has died does not answer: so
+ * whoever resets it, with locks of the PCI core held (the bridge's too), waits for the work item as
+ * long as requests are answered and gives up then. @state says who frees this: it leaves
+ * PAUSE_AWAITED once, by compare and exchange.
  *
- * Reclaim could write to the very disk that waits for us: no memory is to be had by that.
+ * memalloc_noio: reclaim must not write to the very disk that is frozen.
  */
 struct baton_virtio_pause {
 	struct work_struct work;
@@ -130,8 +130,8 @@ struct baton_virtio_pause {
 
 enum {
 	PAUSE_AWAITED,
-	PAUSE_FROZEN,		/* in time: it rests until it is told to go on */
-	PAUSE_ABANDONED,	/* nobody waits: it goes on as soon as it can */
+	PAUSE_FROZEN,		/* in time: the work item waits for @go_on */
+	PAUSE_ABANDONED,	/* nobody waits: the work item restores at once, and frees it */
 };
 
 static void pause_free(struct baton_virtio_pause *pause)
@@ -219,7 +219,7 @@ static unsigned long pause_answers(struct baton *b)
 	return b->bv ? baton_irq_count(b->bv) : 0;
 }
 
-/* Returns whether its driver has let go of it, or has had none to. */
+/* Returns whether the freeze has ended in time, well or not: pause->err. */
 static bool pause_await(struct baton_virtio_pause *pause)
 {
 	unsigned long answers;
@@ -231,7 +231,7 @@ static bool pause_await(struct baton_virtio_pause *pause)
 	} while (pause_answers(pause->b) != answers);
 	if (pause_decide(pause, PAUSE_ABANDONED))
 		return false;
-	/* Just now. */
+	/* The work item was faster: it completes at once. */
 	wait_for_completion(&pause->frozen);
 
 	return true;
@@ -257,12 +257,13 @@ void baton_virtio_pause(struct baton *b)
 	if (!pause)
 		return;
 	if (!pause_await(pause)) {
+		guard(mutex)(&b->lock);
 		baton_report_fault(b,
 				   "the virtio driver waits for requests that are not answered: reset without it; delete the vDPA device");
 		return;
 	}
 	if (pause->err) {
-		/* -ENODEV: it is leaving, or has left, and needs no telling. */
+		/* -ENODEV: it has been unbound, or owns the function no more: no line. */
 		if (pause->err != -ENODEV)
 			dev_warn(b->fn->dev, "the virtio driver cannot be paused: %pe\n",
 				 ERR_PTR(pause->err));
@@ -274,7 +275,7 @@ void baton_virtio_pause(struct baton *b)
 	b->virtio.noio = memalloc_noio_save();
 }
 
-/* Its driver has set it up again, as far as that went. */
+/* The driver's restore has returned @err: says how that went. &baton.lock not held. */
 static void virtio_return(struct baton *b, int err)
 {
 	b->virtio.aside = false;
@@ -345,8 +346,8 @@ void baton_virtio_renew(struct baton *b)
  * baton_virtio_sleep() - have the kernel's driver let go of the function until the system wakes
  * @b: the function
  *
- * User space is frozen: each driver can that knows how to. Of one that does not know, the
- * function has to be taken. Does nothing unless a virtio driver owns the function.
+ * Since user space is frozen, each driver that has a freeze operation can. From one that has none
+ * baton_function_sleep() takes the function. Does nothing unless a virtio driver owns it.
  *
  * Context: may sleep, until all requests that the driver has under way are answered,
  * as it does of every disk: &baton.lock not held. No lock is kept.
@@ -406,10 +407,9 @@ void baton_virtio_wake(struct baton *b)
 }
 
 /**
- * baton_virtio_init() - get to know the virtio bus
+ * baton_virtio_init() - find the virtio bus
  *
- * The bus is not exported; a driver that is registered on it is told which it is,
- * and need not stay for that.
+ * The kernel does not export it: a driver that is registered, and unregistered at once, is told.
  *
  * Context: may sleep; module init.
  * Return: 0 or a negative errno.

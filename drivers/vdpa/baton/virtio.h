@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's own driver of a function.
+ * The kernel's own driver of a function: see virtio.c.
  */
 #ifndef BATON_VIRTIO_H
 #define BATON_VIRTIO_H
@@ -16,12 +16,13 @@ struct device;
  * @nb: tells when one comes and goes
  * @dev: the device, from before its driver is probed until after it is removed;
  *	 holds a reference; &baton.lock guards it
- * @paused: that its driver has stepped aside for a reset; belongs to whoever
- *	    holds the function's device lock
- * @noio: what memalloc_noio_save() said then
- * @asleep: @dev, if its driver has stepped aside until the system wakes; holds a
- *	    reference; belongs to the function's power management
- * @aside: its driver has stepped aside, for the one or the other, and is not back
+ * @paused: its driver has stepped aside for a reset, from reset_prepare to reset_done; guarded by
+ *	    the function's device lock, as are the next two
+ * @noio: what memalloc_noio_save() returned then
+ * @asleep: @dev, if its driver has stepped aside until the system wakes; holds a reference
+ * @aside: its driver has stepped aside, for the one or the other, and is not back. Written with the
+ *	   function's device lock held; read under &baton.lock, by baton_status_set(), which the
+ *	   driver calls on its way back
  */
 struct baton_virtio {
 	struct notifier_block nb;
