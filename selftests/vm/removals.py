@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+# C11, nobody waits for a user, again and again: a function is taken away from a user who has it open and
+# runs, by each way that leaves it on the bus, and is somebody else's before he closes. Nothing is left
+# behind when he has: memory, pinned pages, mappings, interrupts, nodes; and the IOMMU has recorded no fault.
+# (BATON_CYCLES asks for another number.)
+#
+#   net0 --- baton_pci --- v0, v1, ... --- vhost_vdpa --- this process
+#
+# shares: its VM
+# topology: net
+# timeout: 200
+# not on kasan: what is freed stays aside for a while there, to catch who still uses it
+import itertools
+
+from leftovers import grown, msi_interrupts, objects, pages
+from lib import *
+from vhost_vdpa import *
+
+CYCLES = int(os.environ.get("BATON_CYCLES", 40))
+# Bytes for each cycle that do not count, and what the kernel moves between its caches anyway.
+LIMIT, NOISE = 110, 96 << 10
+GONE = pathlib.Path("/sys/devices/baton")
+ADDRESS = function("net0")
+WAYS = ("vdpa dev del {}", "echo " + ADDRESS + " >/sys/bus/pci/drivers/baton_pci/unbind; bind_baton net0")
+NUMBER = itertools.count()
+
+
+def removals(count):
+    """The last user is still there when the next one runs."""
+    last = None
+    for _ in range(count):
+        number = next(NUMBER)
+        name = f"v{number}"
+        sh(f"vdpa_add {name} net0")
+        dev = Device(user_node(name))
+        Net(dev).arp()
+        assert vdpa_read(name, "owner") == "user"
+        if last:
+            last.close()
+        sh(WAYS[number % len(WAYS)].format(name))
+        assert dev.get_status() & NEEDS_RESET and not bus_master("net0")
+        last = dev
+    last.close()
+    wait_for(lambda: not list(VDPA.iterdir()) and not list(GONE.glob("v*")))
+
+
+def main():
+    ktap_start(6)
+    sh("bind_baton net0")
+    removals(12)        # what is allocated once, is allocated now
+    before = objects(), pages(), pinned(), msi_interrupts()
+    start = time.monotonic()
+    with case(f"{CYCLES} times taken away from a user who stays"):
+        removals(CYCLES)
+    note(f"{(time.monotonic() - start) / CYCLES * 1000:.0f} ms each")
+    after = objects(), pages(), pinned(), msi_interrupts()
+    limit = NOISE + LIMIT * CYCLES
+    size = grown(before[0], after[0]) + grown(before[1], after[1])
+    note(f"{size} bytes more")
+    ok("no memory is left behind", size <= limit, f"{size} bytes, limit {limit}")
+    equal("no pages stay pinned", after[2], before[2])
+    equal("interrupts as before", after[3], before[3])
+    equal("no faults", faults(), 0)
+    with case("it works for the next"):
+        sh("vdpa_add v0 net0")
+        exercise(user_node("v0"))
+    ktap_finish()
+
+
+main()
