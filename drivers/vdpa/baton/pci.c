@@ -179,12 +179,6 @@ static struct baton_doorbell baton_pci_get_doorbell(struct baton_function *fn, u
 	u16 i;
 
 	/*
-	 * What a user has mapped cannot be taken back. The range of a physical
-	 * function can be given to another device; a VF's remains its PF's.
-	 */
-	if (!p->mdev.pci_dev->is_virtfn && !READ_ONCE(physical_doorbells))
-		return (struct baton_doorbell) {};
-	/*
 	 * What shares the page with the doorbell would be the user's to write
 	 * as well. Where doorbells are a page or more apart, and the page lies
 	 * within their region, only another queue with the same offset can.
@@ -196,6 +190,13 @@ static struct baton_doorbell baton_pci_get_doorbell(struct baton_function *fn, u
 	for (i = 0; i < fn->nr_queues; i++)
 		if (i != idx && p->queues[i].doorbell_pa == page)
 			return (struct baton_doorbell) {};
+
+	/*
+	 * What a user has mapped cannot be taken back. The range of a physical
+	 * function can be given to another device; a VF's remains its PF's.
+	 */
+	if (!p->mdev.pci_dev->is_virtfn && !READ_ONCE(physical_doorbells))
+		return (struct baton_doorbell) { .addr = page };
 
 	return (struct baton_doorbell) { .addr = page, .size = PAGE_SIZE };
 }
