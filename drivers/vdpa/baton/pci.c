@@ -17,6 +17,8 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci_modern.h>
 
+#include "pci_doorbell.h"
+
 /* What a function may take for an FLR, and, after an error of the bus, for coming back. */
 #define FLR_MS		100
 #define RECOVERY_MS	1000
@@ -44,6 +46,7 @@ struct baton_pci_queue {
  * @queues: one entry for each queue
  * @queue_max: largest size of each queue
  * @doorbells_end: physical address of the first byte behind all doorbells
+ * @others: what else there is in its BARs
  */
 struct baton_pci {
 	struct baton_function fn;
@@ -52,6 +55,7 @@ struct baton_pci {
 	struct baton_pci_queue *queues;
 	u16 *queue_max;
 	resource_size_t doorbells_end;
+	struct baton_pci_others others;
 };
 
 static struct baton_pci *to_baton_pci(struct baton_function *fn)
@@ -130,6 +134,7 @@ static int baton_pci_find_queues(struct baton_function *fn)
 		return -ENOMEM;
 	fn->queue_max = p->queue_max;
 	p->doorbells_end = baton_pci_doorbells_end(p, p->mdev.notify_map_cap);
+	baton_pci_doorbell_look(p->mdev.pci_dev, &p->others);
 
 	for (i = 0; i < fn->nr_queues; i++) {
 		q = &p->queues[i];
@@ -181,11 +186,12 @@ static struct baton_doorbell baton_pci_get_doorbell(struct baton_function *fn, u
 	/*
 	 * What shares the page with the doorbell would be the user's to write
 	 * as well. Where doorbells are a page or more apart, and the page lies
-	 * within their region, only another queue with the same offset can.
+	 * within their region, only another queue with the same offset should.
 	 */
 	if (!p->queues[idx].doorbell || !PAGE_ALIGNED(page) ||
 	    p->mdev.notify_offset_multiplier < PAGE_SIZE ||
-	    page + PAGE_SIZE > p->doorbells_end)
+	    page + PAGE_SIZE > p->doorbells_end ||
+	    !baton_pci_doorbell_alone(&p->others, page))
 		return (struct baton_doorbell) {};
 	for (i = 0; i < fn->nr_queues; i++)
 		if (i != idx && p->queues[i].doorbell_pa == page)
