@@ -226,9 +226,14 @@ static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_st
 static struct vdpa_notification_area ops_get_vq_notification(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
-	struct baton_queue *bq = &bv->queues[idx];
-	struct vdpa_notification_area area = { .addr = bq->doorbell.addr };
+	struct vdpa_notification_area area = {};
+	struct baton_queue *bq;
 
+	/* Not every vhost_vdpa looks before it asks: the queue is an offset into a file. */
+	if (idx >= bv->nr_queues)
+		return area;
+	bq = &bv->queues[idx];
+	area.addr = bq->doorbell.addr;
 	if (idx != READ_ONCE(bv->ctrl.index) && idx != READ_ONCE(bv->cvq.index) &&
 	    !READ_ONCE(bq->relayed) && !baton_relay_wanted(bv, bq) && !baton_gone_is(bv))
 		area.size = bq->doorbell.size;
