@@ -181,6 +181,15 @@ def late_writes():
             wait_for(lambda: faults() > before)
             assert not any(net.mem.bytes[:])
             sh(f"setpci -s {function('net0')} COMMAND=0x2")
+    with wrong("C3: and its user is given no other address space: that is tried on in passing"):
+        with session() as net:
+            net0.set(no_reset=2)
+            with fails_with(errno.EIO):
+                net.dev.reset()
+            assert stands() == HURT, stands()
+            for group in 0, 1:
+                with fails_with(errno.EIO):
+                    net.dev.set_group_asid(group, 1)
     with wrong("C3: then it works"):
         works()
 
@@ -460,7 +469,7 @@ def physical_doorbells():
     sh("vdpa_del v0; echo Y >/sys/module/baton_pci/parameters/physical_doorbells; vdpa_add v0 net0")
 
 
-ktap_start(25)
+ktap_start(26)
 for line in LINES:
     expect_log(line)
 PEER = peer_goes()

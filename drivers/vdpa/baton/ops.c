@@ -266,6 +266,9 @@ static int ops_set_group_asid(struct vdpa_device *vdev, unsigned int group, unsi
 	CLASS(baton_vdpa, b)(bv);
 	if (baton_owner_held(&b->owner))
 		return -EBUSY;
+	/* A new domain is tried on, by way of the default one: not by what is not to be trusted. */
+	if (b->owner.state == BATON_BROKEN || b->owner.state == BATON_DEAD)
+		return -EIO;
 	if (group == BATON_GROUP_DATA)
 		err = baton_handover_show(b, asid);
 	if (!err)
