@@ -442,9 +442,9 @@ static void ops_set_config(struct vdpa_device *vdev, unsigned int offset, const 
 		dev_dbg(b->fn->dev, "configuration write ignored: there is nothing to write\n");
 	else if (!(bv->status & VIRTIO_CONFIG_S_FEATURES_OK) || bv->needs_reset)
 		dev_dbg(b->fn->dev, "configuration write refused: no features negotiated\n");
-	else if (baton_shadow_write(b, offset, buf, len))
+	else if (baton_shadow_write(b, bv->features, offset, buf, len))
 		baton_report_refusal(b,
-				     "configuration write refused: %u bytes at %u are not whole fields of the device",
+				     "configuration write refused: %u bytes at %u are not whole fields that belong to the features taken",
 				     len, offset);
 }
 
