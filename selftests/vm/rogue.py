@@ -19,6 +19,7 @@ import threading
 
 from lib import *
 from model import *
+from netowner import Owner
 from vhost_vdpa import *
 
 QUIET = ("none", "blocked", False)
@@ -37,6 +38,9 @@ LINES = (
     "broken: verify failed",
     "no longer broken",
     "DRIVER_OK refused: the hardware did not take what was provisioned",
+    r"queue 1 cannot run, wrong place \(where no user can map anything\)",
+    r"refused to map .*0xfee00000|the hardware's control queue failed .*, or its user wrote the answer",
+    r"baton_report_\w+: \d+ callbacks suppressed",
 )
 # Cases of what is not yet as the clause has it: name: what happens instead. Take a name out when it is.
 PENDING = {
@@ -242,6 +246,71 @@ def window():
             net.receive()
             net.dev.close()
             works()
+    with wrong("C7: a user's own ring cannot be where the hardware's answers are"):
+        with Device(NODE) as dev:
+            dev.start()
+            mem = Memory(1 << 20).map(dev, IOVA)
+            dev.negotiate(USUAL)
+            tx = SplitQueue(dev, TX, 64, mem)
+            dev.set_vring_addr(TX, mem.iova + tx.desc, mem.iova + tx.driver, USED & ~0xfff)
+            tx.enable()
+            dev.set_status(DRIVER_OK)
+            assert dev.get_status() & FAILED, hex(dev.get_status())
+            assert "wrong place" in vdpa_read("v0", "last_refusal"), vdpa_read("v0", "last_refusal")
+    with wrong("C7: a command is not overwritten while the hardware may read it"):
+        held()
+    with wrong("C10: nor can a user who writes there fill the log, or blame the hardware"):
+        doubts()
+
+
+def held():
+    """Who answers for the hardware gives commands as fast as he likes. Memory that the hardware may still
+    have to read is not written again before it has had 16 times what it took when it was sure to be the
+    one that answered; or, that being longer, ctrl_timeout_ms."""
+    net0.set(command_ms=60)
+    with Device(NODE) as dev:
+        owner = Owner(dev).run()
+        net0.set(command_ms=0)
+        for _ in range(100):
+            assert owner.command(0, 0, b"\0") == 0
+        lines = [line for line in net0.lines()[net0.seen:] if " command 0 0 of " in line]
+    times = {}
+    for line in lines:
+        times.setdefault(line.split(" from ")[1], []).append(int(line.split()[0]))
+    gaps = [later - sooner for at in times.values() for sooner, later in zip(at, at[1:])]
+    note(f"{len(times)} places, written again after {min(gaps)} ms at least")
+    assert len(gaps) > 50 and min(gaps) > 0.95 * CTRL_MS
+
+
+def doubts():
+    """A frame with the address of its user, where the hardware's used index is, by a buffer of his."""
+    failed, told = "the hardware's control queue failed", []
+    with Device(NODE) as dev:
+        dev.start()
+        start = time.monotonic()
+        # As often as the log is told anything of one function in five seconds.
+        for _ in range(12):
+            with fails_with(errno.EINVAL, errno.EFAULT):
+                Memory(PAGE).map(dev, 0xfee00000)
+    for _ in range(2):
+        with Device(NODE) as dev:
+            before = kernel_log_count(failed)
+            owner = Owner(dev).run()
+            rx = owner.rings[RX]
+            own = owner.mem.iova + owner.mem.alloc(4096)
+            rx.post([(own, 12, WRITE), (USED, 4, WRITE), (own + 64, 2000, WRITE)])
+            rx.kick()
+            time.sleep(0.05)
+            unsolicited(dev.get_config(0, 6) + bytes(6) + b"\x88\xb5", 3)
+            assert rx.wait()
+            assert owner.command(0, 0, b"\0") == 1
+            owner.loses()
+            fault = vdpa_read("v0", "last_fault")
+            told.append((time.monotonic() - start, kernel_log_count(failed) - before))
+    note(f"after how many seconds, with how many lines: {told}")
+    assert any(after < 4.5 for after, _ in told), "too slow to tell"
+    assert not any(lines for after, lines in told if after < 4.5), "the log is told each time"
+    assert "or its user wrote the answer" in fault, fault
 
 
 def interrupts_of_its_own():
@@ -469,7 +538,7 @@ def physical_doorbells():
     sh("vdpa_del v0; echo Y >/sys/module/baton_pci/parameters/physical_doorbells; vdpa_add v0 net0")
 
 
-ktap_start(26)
+ktap_start(29)
 for line in LINES:
     expect_log(line)
 PEER = peer_goes()
