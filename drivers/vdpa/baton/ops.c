@@ -499,7 +499,15 @@ static int ops_reset_map(struct vdpa_device *vdev, unsigned int asid)
 	return baton_space_unmap(b, asid, 0, U64_MAX);
 }
 
-/* The last reference may go after everything else of ours has: keep these operations in place. */
+/*
+ * The last reference may go after everything else of ours has: keep these operations in place.
+ *
+ * What is left of this function after module_put() is its return. That would be gone if this
+ * task were preempted right there, and root unloaded the module meanwhile: saw the count at 0,
+ * ran the module's exit, waited for RCU, freed the memory. Nobody else could let go for us, since
+ * the bus does not count whose operations it calls; without the reference a user who stays would
+ * find the whole module gone, not one instruction.
+ */
 static void ops_free_vdpa(struct vdpa_device *vdev)
 {
 	kvfree(to_bv(vdev)->queues);
