@@ -35,7 +35,7 @@ LINES = (
     r"DMAR: \[INTR-REMAP\]|DMAR-IR|INTR-REMAP",
     r"no answer to reset: status \S+ after \d+ ms",
     "had to be reset by force",
-    "broken: verify failed",
+    r"broken: (verify failed|flr failed \(-ENODEV\))",
     "no longer broken",
     "DRIVER_OK refused: the hardware did not take what was provisioned",
     r"queue 1 cannot run, wrong place \(where no user can map anything\)",
@@ -43,12 +43,7 @@ LINES = (
     r"baton_report_\w+: \d+ callbacks suppressed",
 )
 # Cases of what is not yet as the clause has it: name: what happens instead. Take a name out when it is.
-PENDING = {
-    "C3: it vanishes, and comes back":
-        "closing takes 66 seconds, for an FLR of what is not there",
-    "C3: it dies under a user, and can be removed":
-        "so does this",
-}
+PENDING = {}
 ENOTSUPP = 524                  # the kernel's own; not in errno
 
 net0, blk0 = Model("net0"), Model("blk0")
