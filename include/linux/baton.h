@@ -51,7 +51,8 @@ struct baton_queue_config {
 
 /**
  * struct baton_doorbell - where a queue's doorbell can be mapped by a user
- * @addr: physical address of the page that holds it
+ * @addr: physical address of the page that holds it, and nothing else; 0 if there is no
+ *	  such page
  * @size: of the area, in bytes; 0 if it cannot be mapped
  */
 struct baton_doorbell {
@@ -96,11 +97,11 @@ struct baton_doorbell {
  *	shortly after a reset, and must do no harm then.
  * @kick_data: Ring the doorbell of the queue in the lower half of @data, with
  *	@data (VIRTIO_F_NOTIFICATION_DATA; virtio 1.2, 4.1.5.2). Any context.
- * @get_doorbell: Optional. Where queue @idx has its doorbell, if it fills a
- *	page that holds nothing else, and that no other device will be given: users
- *	map it, and keep it mapped when the function has gone. Called once for each
- *	queue of each new vDPA device, after @find_queues. Must depend on nothing that
- *	changes after that, since no mutex is held. May sleep.
+ * @get_doorbell: Optional. Where queue @idx has its doorbell, if it has a page to
+ *	itself, and whether users may map that: they keep it mapped when the function
+ *	has gone, so no other device may be given it. Called at registration and for
+ *	each queue of each new vDPA device, after @find_queues. The address must depend on
+ *	nothing that changes after that, since no mutex is held. May sleep.
  * @read_config: Read one field of @width 1, 2 or 4 bytes at @offset, which need not
  *	be a multiple of @width, below &baton_function.config_len. Returns its value
  *	in CPU byte order. May sleep.

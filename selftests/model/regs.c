@@ -261,7 +261,11 @@ void regs_doorbell(struct model *m, u64 offset, const u8 *data, u32 len)
 		memcpy(&index, data, len < 2 ? len : 2);
 	else
 		index = offset / m->set.multiplier;
-	if (index < m->nr_queues && m->q[index].enabled)
+	if (has_feature(m, F_NOTIFICATION_DATA) && len < 4) {
+		model_log(m, "doorbell of queue %u, without data", index);
+		return;
+	}
+	if (index < m->nr_queues && m->q[index].enabled && m->status & S_DRIVER_OK)
 		regs_kick(m, &m->q[index]);
 	else
 		model_log(m, "doorbell of queue %u, which does not run", index);

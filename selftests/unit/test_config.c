@@ -14,6 +14,8 @@
 #define SPACE 256
 #define MAX_ID 64
 #define ID_SPI 45
+#define BLK_CONFIG_WCE (1ull << 11)
+#define BLK_WRITEBACK 32
 
 static const struct baton_class unknown = { .id = 1000, .name = "unknown" };
 
@@ -169,7 +171,7 @@ static void write_all_ways(const struct baton_config *c)
 	for (unsigned int offset = 0; offset < hw.size + 9; offset++) {
 		for (unsigned int len = 0; offset + len < hw.size + 9; len++) {
 			struct space before = hw;
-			int err = baton_config_write(c, offset, value, len);
+			int err = baton_config_write(c, ~0ull, offset, value, len);
 
 			CONTEXT("class %s, mapped %u, offset %u, len %u: %s", c->class->name,
 				hw.mapped, offset, len, hw.complaint ? hw.complaint : "");
@@ -241,7 +243,7 @@ static void write_unknown_class(void)
 			int err;
 
 			hw.writes = 0;
-			err = baton_config_write(&c, offset, value, len);
+			err = baton_config_write(&c, ~0ull, offset, value, len);
 			CONTEXT("offset %u, len %u", offset, len);
 			CHECK(!hw.complaint);
 			CHECK_EQ(err, offset + len <= 10 ? 0 : -EINVAL);
@@ -251,6 +253,26 @@ static void write_unknown_class(void)
 				CHECK(!memcmp(hw.bytes + offset, value, len));
 		}
 	}
+}
+
+/* What an owner did not take, or was not provisioned, the device may believe all the same. */
+static void write_what_was_taken(void)
+{
+	const struct baton_class *blk = baton_class_find(VIRTIO_ID_BLOCK);
+	struct baton_config c = set_up(blk, ~0ull, SPACE);
+	const u8 off = 0;
+	u8 shown;
+
+	CHECK_EQ(baton_config_write(&c, ~BLK_CONFIG_WCE, BLK_WRITEBACK, &off, 1), -EINVAL);
+	CHECK_EQ(baton_config_write(&c, 0, BLK_WRITEBACK, &off, 1), -EINVAL);
+	CHECK_EQ(hw.writes, 0);
+	CHECK_EQ(baton_config_read(&c, BLK_WRITEBACK, &shown, 1), 0);
+	CHECK_EQ(shown, hw.bytes[BLK_WRITEBACK]);
+	CHECK_EQ(baton_config_write(&c, BLK_CONFIG_WCE, BLK_WRITEBACK, &off, 1), 0);
+	CHECK_EQ(hw.bytes[BLK_WRITEBACK], 0);
+	/* Nor what the function does not offer, whatever was taken. */
+	c = set_up(blk, ~BLK_CONFIG_WCE, SPACE);
+	CHECK_EQ(baton_config_write(&c, ~0ull, BLK_WRITEBACK, &off, 1), -EINVAL);
 }
 
 static void far_beyond(void)
@@ -269,7 +291,8 @@ static void far_beyond(void)
 			CHECK_EQ(baton_config_read(&c, offsets[i], buf, sizeof(buf)), 0);
 			CHECK(!hw.complaint);
 			CHECK(!buf[0] && !memcmp(buf, buf + 1, sizeof(buf) - 1));
-			CHECK_EQ(baton_config_write(&c, offsets[i], buf, sizeof(buf)), -EINVAL);
+			CHECK_EQ(baton_config_write(&c, ~0ull, offsets[i], buf, sizeof(buf)),
+				 -EINVAL);
 			CHECK_EQ(hw.writes, 0);
 		}
 	}
@@ -378,6 +401,7 @@ static const struct test_case cases[] = {
 	{ "classes whose fields change without a word", changes_without_a_word },
 	{ "read every class at every offset and length", read_every_class },
 	{ "write every class at every offset and length", write_every_class },
+	{ "write a field of a feature that was not taken", write_what_was_taken },
 	{ "read a class with an unknown layout", read_unknown_class },
 	{ "write a class with an unknown layout", write_unknown_class },
 	{ "read and write far beyond the end", far_beyond },

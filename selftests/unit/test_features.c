@@ -69,10 +69,19 @@ static void privately(void)
 	CHECK_EQ(baton_features_private(~0ull, BATON_NONE), 0);
 }
 
+/* A doorbell that an old user still has must not say anything about a new owner's ring. */
+static void doorbells_that_stay(void)
+{
+	CHECK_EQ(baton_features_rung(~0ull, true), ~NOTIFICATION_DATA);
+	CHECK_EQ(baton_features_rung(~0ull, false), ~0ull);
+	CHECK_EQ(baton_features_rung(VERSION_1, true), VERSION_1);
+}
+
 static const struct test_case cases[] = {
 	{ "what is offered to whom", offers },
 	{ "which choices are accepted", choices },
 	{ "what is negotiated on a user's behalf", privately },
+	{ "what is offered where doorbells can be mapped", doorbells_that_stay },
 };
 
 RUN(cases)

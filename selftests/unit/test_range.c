@@ -189,12 +189,33 @@ static void names(void)
 	CHECK(!strcmp(baton_range_verdict_name(BATON_NR_MAP_VERDICTS), "?"));
 }
 
+static void touches(void)
+{
+	static const struct {
+		u64 first, size;
+		bool want;
+	} table[] = {
+		{ 0xfee00000, 1, true },	{ 0xfeefffff, 1, true },
+		{ 0xfef00000, 1, false },	{ 0xfedff000, PAGE, false },
+		{ 0xfedff000, PAGE + 1, true }, { 0, UINT64_MAX, true },
+		{ 0xfee00000, 0, false },	{ 0xfef00000, UINT64_MAX, false },
+		{ 1, -0xfee00000ull, true },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
+		CONTEXT("case %u", i);
+		CHECK_EQ(baton_range_touches(&msi_window, table[i].first, table[i].size),
+			 table[i].want);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "typical requests", typical_requests },
 	{ "the edges of 64 bits", edges_of_64_bits },
 	{ "every small request", every_small_request },
 	{ "what is advertised", usable_by_hand },
 	{ "what is advertised, exhaustively", usable_exhaustive },
+	{ "what touches a range", touches },
 	{ "verdicts have words", names },
 };
 

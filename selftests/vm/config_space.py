@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Device-specific configuration space reads the same through vhost_vdpa, at every offset and length,
 # as through the function's registers; it has the size that its class has (mainline's vp_vdpa says
-# 4096 and reads beyond the end); nothing is written but whole fields that exist, after FEATURES_OK.
+# 4096 and reads beyond the end); nothing is written but whole fields that exist, after FEATURES_OK, and
+# that belong to a feature which the owner took (C8).
 #
 #   net0 blk0 scsi0 rng0 crypto0 console0 ninep0 --- baton_pci --- vhost_vdpa --- this process
 #
@@ -46,7 +47,7 @@ def check_refusals(dev, size):
             dev.set_config(offset, bytes(length))
 
 
-ktap_start(2 * len(SPACES) + 7)
+ktap_start(2 * len(SPACES) + 8)
 nodes = {}
 for name, (wanted, present) in SPACES.items():
     sh(f"bind_baton {name}; vdpa_add {name} {name}")
@@ -110,7 +111,8 @@ with Device(nodes["blk0"]) as dev:
         dev.set_config(BLK_WRITEBACK, b"\0")
         assert dev.get_config(0, BLK_SIZE) == before
     dev.negotiate(USUAL | 1 << 11)          # CONFIG_WCE
-    expect_log("configuration write refused: 4 bytes at 2 are not whole fields")
+    for refused in "4 bytes at 2", f"1 bytes at {BLK_WRITEBACK}":
+        expect_log(f"configuration write refused: {refused} are not whole fields")
     with case("part of a field is not written"):
         dev.set_config(2, b"\xff" * 4)
         assert dev.get_config(0, BLK_SIZE) == before
@@ -122,4 +124,16 @@ with Device(nodes["blk0"]) as dev:
 with case("the next owner does not find it"):
     with Device(nodes["blk0"]) as dev:
         assert dev.get_config(0, BLK_SIZE) == before
+with case("a field whose feature was not taken, or not provisioned, is not written"):
+    with Device(nodes["blk0"]) as dev:
+        dev.start()
+        dev.negotiate(USUAL)
+        dev.set_config(BLK_WRITEBACK, bytes([not before[BLK_WRITEBACK]]))
+        assert raw("blk0", BLK_WRITEBACK + 1) == before[:BLK_WRITEBACK + 1]
+    sh(f"vdpa_del blk0; vdpa_add blk0 blk0 device_features {USUAL:#x}")
+    with Device(user_node("blk0")) as dev:
+        dev.start()
+        dev.negotiate(USUAL)
+        dev.set_config(BLK_WRITEBACK, bytes([not before[BLK_WRITEBACK]]))
+        assert raw("blk0", BLK_WRITEBACK + 1) == before[:BLK_WRITEBACK + 1]
 ktap_finish()

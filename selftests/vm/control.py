@@ -313,6 +313,8 @@ def window_mappings():
     # IOMMU_READ 1, IOMMU_WRITE 2
     assert sorted((size, prot & 3) for _, size, prot in found) == [(4096, 1), (4096, 3), (20480, 1)]
     assert min(iova for iova, *_ in found) > last
+    # Where addresses go on (AMD's), higher ones would cost each access more levels of page table.
+    assert max(iova + size for iova, size, _ in found) <= 1 << 48, found
 
 
 def data_elsewhere():

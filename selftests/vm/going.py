@@ -16,6 +16,7 @@
 # timeout: 240
 import select
 import signal
+import socket
 import threading
 
 from lib import *
@@ -181,6 +182,30 @@ def nobody(way, consumer):
     come_back(way)
 
 
+def passed_on(way):
+    """Who opened it has given it to another process, as libvirt does, and closed it: that one is named."""
+    node = begin()
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if not pid:
+        fds = socket.recv_fds(theirs, 1, 1)[1]
+        os.write(theirs.fileno(), b"." * len(fds))
+        signal.pause()
+    dev = Device(node)
+    socket.send_fds(ours, [b"."], [dev.fd])
+    dev.close()
+    assert ours.recv(1)
+    took = time.monotonic()
+    take(way, "user who was given it")
+    note(f"{time.monotonic() - took:.1f} s")
+    asked = kernel_log_count(rf"v0 is to go: asked .*, process {pid}, to close it$")
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert asked, "somebody else was named"
+    wait_for(lambda: not (VDPA / "v0").exists())
+    come_back(way)
+
+
 def killed(way):
     """The user is killed while he has a dead device."""
     node = begin()
@@ -199,7 +224,7 @@ def killed(way):
 
 
 def main():
-    ktap_start(4 * len(WAYS) + 3)
+    ktap_start(4 * len(WAYS) + 4)
     expect_log("refused: the function is dead and has to be reset first|"
                "DRIVER_OK refused: function dead|cannot register vDPA device v0: -EEXIST, perhaps")
     sh("bind_baton net0; vdpa_add v0 net0")
@@ -215,6 +240,8 @@ def main():
                 nobody(way, consumer)
     with case("a user who is killed later"):
         killed("vdpa dev del")
+    with case("a user who was given it by the one who opened it is named"):
+        passed_on("vdpa dev del")
     with case("then it works for users"):
         exercise(begin())
     equal("nothing stays pinned, no fault was recorded", (pinned(), faults()), before)

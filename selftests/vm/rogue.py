@@ -20,6 +20,7 @@ import threading
 
 from lib import *
 from model import *
+from netowner import Owner
 from vhost_vdpa import *
 
 QUIET = ("none", "blocked", False)
@@ -35,17 +36,15 @@ LINES = (
     r"DMAR: \[INTR-REMAP\]|DMAR-IR|INTR-REMAP",
     r"no answer to reset: status \S+ after \d+ ms",
     "had to be reset by force",
-    "broken: verify failed",
+    r"broken: (verify failed|flr failed \(-ENODEV\))",
     "no longer broken",
     "DRIVER_OK refused: the hardware did not take what was provisioned",
+    r"queue 1 cannot run, wrong place \(where no user can map anything\)",
+    r"refused to map .*0xfee00000|the hardware's control queue failed .*, or its user wrote the answer",
+    r"baton_report_\w+: \d+ callbacks suppressed",
 )
 # Cases of what is not yet as the clause has it: name: what happens instead. Take a name out when it is.
-PENDING = {
-    "C3: it vanishes, and comes back":
-        "closing takes 66 seconds, for an FLR of what is not there",
-    "C3: it dies under a user, and can be removed":
-        "so does this",
-}
+PENDING = {}
 ENOTSUPP = 524                  # the kernel's own; not in errno
 
 net0, blk0 = Model("net0"), Model("blk0")
@@ -182,6 +181,15 @@ def late_writes():
             wait_for(lambda: faults() > before)
             assert not any(net.mem.bytes[:])
             sh(f"setpci -s {function('net0')} COMMAND=0x2")
+    with wrong("C3: and its user is given no other address space: that is tried on in passing"):
+        with session() as net:
+            net0.set(no_reset=2)
+            with fails_with(errno.EIO):
+                net.dev.reset()
+            assert stands() == HURT, stands()
+            for group in 0, 1:
+                with fails_with(errno.EIO):
+                    net.dev.set_group_asid(group, 1)
     with wrong("C3: then it works"):
         works()
 
@@ -234,6 +242,71 @@ def window():
             net.receive()
             net.dev.close()
             works()
+    with wrong("C7: a user's own ring cannot be where the hardware's answers are"):
+        with Device(NODE) as dev:
+            dev.start()
+            mem = Memory(1 << 20).map(dev, IOVA)
+            dev.negotiate(USUAL)
+            tx = SplitQueue(dev, TX, 64, mem)
+            dev.set_vring_addr(TX, mem.iova + tx.desc, mem.iova + tx.driver, USED & ~0xfff)
+            tx.enable()
+            dev.set_status(DRIVER_OK)
+            assert dev.get_status() & FAILED, hex(dev.get_status())
+            assert "wrong place" in vdpa_read("v0", "last_refusal"), vdpa_read("v0", "last_refusal")
+    with wrong("C7: a command is not overwritten while the hardware may read it"):
+        held()
+    with wrong("C10: nor can a user who writes there fill the log, or blame the hardware"):
+        doubts()
+
+
+def held():
+    """Who answers for the hardware gives commands as fast as he likes. Memory that the hardware may still
+    have to read is not written again before it has had 16 times what it took when it was sure to be the
+    one that answered; or, that being longer, ctrl_timeout_ms."""
+    net0.set(command_ms=60)
+    with Device(NODE) as dev:
+        owner = Owner(dev).run()
+        net0.set(command_ms=0)
+        for _ in range(100):
+            assert owner.command(0, 0, b"\0") == 0
+        lines = [line for line in net0.lines()[net0.seen:] if " command 0 0 of " in line]
+    times = {}
+    for line in lines:
+        times.setdefault(line.split(" from ")[1], []).append(int(line.split()[0]))
+    gaps = [later - sooner for at in times.values() for sooner, later in zip(at, at[1:])]
+    note(f"{len(times)} places, written again after {min(gaps)} ms at least")
+    assert len(gaps) > 50 and min(gaps) > 0.95 * CTRL_MS
+
+
+def doubts():
+    """A frame with the address of its user, where the hardware's used index is, by a buffer of his."""
+    failed, told = "the hardware's control queue failed", []
+    with Device(NODE) as dev:
+        dev.start()
+        start = time.monotonic()
+        # As often as the log is told anything of one function in five seconds.
+        for _ in range(12):
+            with fails_with(errno.EINVAL, errno.EFAULT):
+                Memory(PAGE).map(dev, 0xfee00000)
+    for _ in range(2):
+        with Device(NODE) as dev:
+            before = kernel_log_count(failed)
+            owner = Owner(dev).run()
+            rx = owner.rings[RX]
+            own = owner.mem.iova + owner.mem.alloc(4096)
+            rx.post([(own, 12, WRITE), (USED, 4, WRITE), (own + 64, 2000, WRITE)])
+            rx.kick()
+            time.sleep(0.05)
+            unsolicited(dev.get_config(0, 6) + bytes(6) + b"\x88\xb5", 3)
+            assert rx.wait()
+            assert owner.command(0, 0, b"\0") == 1
+            owner.loses()
+            fault = vdpa_read("v0", "last_fault")
+            told.append((time.monotonic() - start, kernel_log_count(failed) - before))
+    note(f"after how many seconds, with how many lines: {told}")
+    assert any(after < 4.5 for after, _ in told), "too slow to tell"
+    assert not any(lines for after, lines in told if after < 4.5), "the log is told each time"
+    assert "or its user wrote the answer" in fault, fault
 
 
 def interrupts_of_its_own():
@@ -461,7 +534,7 @@ def physical_doorbells():
     sh("vdpa_del v0; echo Y >/sys/module/baton_pci/parameters/physical_doorbells; vdpa_add v0 net0")
 
 
-ktap_start(25)
+ktap_start(29)
 for line in LINES:
     expect_log(line)
 PEER = peer_goes()

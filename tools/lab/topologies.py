@@ -384,18 +384,21 @@ TOPOLOGIES = {
     },
     "smartnic": {
         "doc": "functions of our own making that look like a SmartNIC's: net0 (wired to peer0) with four "
-               "pairs and registers in odd places; blk0 with 64 queues, 3 vectors, answers out of order, "
-               "no FLR; blk1 packed; blk2 without MSI-X; blk3 demands ORDER_PLATFORM",
+               "pairs and registers in odd places, which demands ORDER_PLATFORM; blk0 with 64 queues, 3 vectors, answers out of order, "
+               "no FLR; blk1 packed, its MSI-X table in the page of a doorbell; blk2 without MSI-X; blk3 demands ORDER_PLATFORM, "
+               "and its doorbells take data",
         "functions": [
             model_net("net0", {"pairs": 4, "size_0": 1024, "size_2": 512, "size_3": 128, "size_8": 64,
                                "filters": 16, "bar64": 1 << 4, "doorbells": "4:0x10000",
                                "common": "4:0x400", "config": "0:0x1800", "isr": "3:0x10",
-                               "msix": "2:0x2000", "more": 1 << 36 | 1 << 40}, "hub:0"),
+                               "msix": "2:0x2000", "more": 1 << 35 | 1 << 36 | 1 << 38 | 1 << 40,
+                               "demand": 1 << 36}, "hub:0"),
             model_blk("blk0", {"queues": 64, "size_0": 32768, "vectors": 3, "reorder": 1, "flr": 0,
                                "multiplier": 2}),
-            model_blk("blk1", {"more": 1 << 34}),
+            model_blk("blk1", {"more": 1 << 34, "msix": "2:0x800"}),
             model_blk("blk2", {"vectors": 0}),
-            model_blk("blk3", {"more": 1 << 36, "demand": 1 << 36, "same_doorbell": 1}),
+            model_blk("blk3", {"more": 1 << 36 | 1 << 38, "demand": 1 << 36, "same_doorbell": 1,
+                               "multiplier": 4}),
             peer("peer0", "hub:0")],
         "qemu": hub_sink(0),
     },

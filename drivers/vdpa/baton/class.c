@@ -39,7 +39,8 @@ static const struct baton_field blk_fields[] = {
 	{ 1, 2, BIT64(10) },			/* physical_block_exp …: TOPOLOGY */
 	{ 2, 1, BIT64(10) },			/* min_io_size */
 	{ 4, 1, BIT64(10) },			/* opt_io_size */
-	{ 1, 2, BIT64(11) | BIT64(9) },		/* writeback, unused: CONFIG_WCE, FLUSH */
+	/* writeback, unused: CONFIG_WCE, FLUSH */
+	{ 1, 2, BIT64(11) | BIT64(9), .writes = BIT64(11) },
 	{ 2, 1, BIT64(12) },			/* num_queues: MQ */
 	{ 4, 3, BIT64(13) },			/* max_discard_sectors …: DISCARD */
 	{ 4, 2, BIT64(14) },			/* max_write_zeroes_sectors …: WRITE_ZEROES */

@@ -21,6 +21,7 @@ struct field_pos {
 	unsigned int offset;	/* of this field, from the start of the space */
 	unsigned int width;
 	bool present;		/* the function has it, and the transport reaches it */
+	u64 writes;		/* of these an owner has to have one, to write it; 0: it need not */
 };
 
 static bool config_class_known(const struct baton_config *c)
@@ -83,6 +84,7 @@ static bool config_find_field(const struct baton_config *c, unsigned int offset,
 		if (offset - start >= size)
 			continue;
 		pos->width = f->width;
+		pos->writes = f->writes ? f->writes : f->features;
 		pos->offset = start + (offset - start) / f->width * f->width;
 		pos->present = (!f->features || (f->features & c->features)) &&
 			       pos->offset + pos->width <= c->mapped;
@@ -172,16 +174,21 @@ int baton_config_read(const struct baton_config *c, unsigned int offset, void *b
 /**
  * baton_config_write() - write any part of the configuration space
  * @c: the configuration space
+ * @features: what its owner took
  * @offset: the first byte
  * @buf: what to write
  * @len: how many bytes
  *
+ * What can be read, as long as nothing has been negotiated even, are the fields of all that
+ * the function offers. A driver may write those of what it has negotiated (5.2.5, for one);
+ * a device need not look whether it has.
+ *
  * Context: as @c->write; the caller serialises.
- * Return: 0; -EINVAL if a field would be written in part, or does not exist:
+ * Return: 0; -EINVAL if a field would be written in part, or is not this owner's:
  * nothing has been written then.
  */
-int baton_config_write(const struct baton_config *c, unsigned int offset, const void *buf,
-		       unsigned int len)
+int baton_config_write(const struct baton_config *c, u64 features, unsigned int offset,
+		       const void *buf, unsigned int len)
 {
 	unsigned int done, left;
 	struct field_pos pos;
@@ -189,7 +196,8 @@ int baton_config_write(const struct baton_config *c, unsigned int offset, const 
 
 	for (done = 0; done < len; done += pos.width)
 		if (!config_find_field(c, offset + done, len - done, &pos) || !pos.present ||
-		    pos.offset != offset + done || pos.width > len - done)
+		    pos.offset != offset + done || pos.width > len - done ||
+		    (pos.writes && !(pos.writes & features & c->features)))
 			return -EINVAL;
 
 	for (left = len; left; left -= pos.width, offset += pos.width, bytes += pos.width) {

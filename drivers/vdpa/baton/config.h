@@ -16,11 +16,13 @@
  * @width: of one field, in bytes: 1, 2, 4 or 8
  * @count: how many follow each other
  * @features: the fields exist if any of these was offered; 0: always
+ * @writes: a driver may write them if it took any of these; 0: as @features
  */
 struct baton_field {
 	u8 width;
 	u8 count;
 	u64 features;
+	u64 writes;
 };
 
 /**
@@ -66,7 +68,7 @@ const struct baton_class *baton_class_find(u32 id);
 unsigned int baton_config_size(const struct baton_config *c);
 int baton_config_read(const struct baton_config *c, unsigned int offset, void *buf,
 		      unsigned int len);
-int baton_config_write(const struct baton_config *c, unsigned int offset, const void *buf,
-		       unsigned int len);
+int baton_config_write(const struct baton_config *c, u64 features, unsigned int offset,
+		       const void *buf, unsigned int len);
 
 #endif /* BATON_CONFIG_H */

@@ -120,13 +120,9 @@ struct baton_leave {
  *	     of it without a lock, even after it left
  * @gone: takes the place of the function that left
  * @leave: what becomes of the device when it is deleted: see mgmt.c
-<<<<<<< HEAD
  * @uevent: what user space has yet to be told
  * @recovery: what becomes of the kernel's driver when the function fails
- * @device_id: virtio device ID
-=======
  * @device_id: virtio device ID; this and the next six do not change once it is registered
->>>>>>> comments
  * @vendor_id: virtio vendor ID
  * @nb: tells which consumer is bound
  * @nr_queues: how many queues it has

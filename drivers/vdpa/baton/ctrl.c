@@ -53,6 +53,19 @@ static const char *ctrl_verdict_name(enum baton_command_verdict verdict)
 	}
 }
 
+/* Answers are where a user's queues can write (C7.1). */
+static void ctrl_report_failure(struct baton *b, int err)
+{
+	if (b->owner.owner == BATON_USER)
+		baton_report_doubt(b,
+				   "the hardware's control queue failed (%pe), or its user wrote the answer: function stopped, its owner has to reset it",
+				   ERR_PTR(err));
+	else
+		baton_report_fault(b,
+				   "the hardware's control queue failed (%pe): function stopped, its owner has to reset it",
+				   ERR_PTR(err));
+}
+
 /* Returns how many bytes of @reply are the answer. */
 static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 {
@@ -75,9 +88,7 @@ static size_t ctrl_execute(struct baton_vdpa *bv, size_t len, u8 *reply)
 		if (err) {
 			/* Nothing can be sent any more: the function is lost to its owner. */
 			ctrl->refused++;
-			baton_report_fault(b,
-					   "the hardware's control queue failed (%pe): function stopped, its owner has to reset it",
-					   ERR_PTR(err));
+			ctrl_report_failure(b, err);
 			bv->fail(bv, true);
 			reply[0] = VIRTIO_NET_ERR;
 			return 1;

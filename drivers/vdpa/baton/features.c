@@ -59,6 +59,22 @@ u64 baton_features_offer(u64 hardware, enum baton_party consumer)
 }
 
 /**
+ * baton_features_rung() - what can be offered of a function with such doorbells
+ * @hardware: what the function offers
+ * @apart: a doorbell of it has a page to itself, which users can map, or could at some time
+ *
+ * Who has mapped a doorbell keeps it: past reset, and past the end of the vDPA device. Without
+ * NOTIFICATION_DATA it says no more than "look", which does the next owner no harm; with it, it
+ * would say how far the next owner's ring is filled.
+ *
+ * Return: the feature bits.
+ */
+u64 baton_features_rung(u64 hardware, bool apart)
+{
+	return apart ? hardware & ~BIT64(F_NOTIFICATION_DATA) : hardware;
+}
+
+/**
  * baton_features_private() - what is negotiated whether or not the consumer takes it
  * @hardware: what the function offers
  * @consumer: on whose behalf

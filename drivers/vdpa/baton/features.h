@@ -11,6 +11,7 @@
 #include "owner.h"
 
 u64 baton_features_offer(u64 hardware, enum baton_party consumer);
+u64 baton_features_rung(u64 hardware, bool apart);
 u64 baton_features_private(u64 hardware, enum baton_party consumer);
 u64 baton_features_usual(u64 offered, bool net);
 const char *baton_features_check(u64 offered, u64 wanted);

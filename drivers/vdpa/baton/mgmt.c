@@ -354,6 +354,17 @@ void baton_mgmt_uninit(void)
 	destroy_workqueue(mgmt_wq);
 }
 
+static bool mgmt_doorbells_apart(struct baton_function *fn)
+{
+	u16 i;
+
+	for (i = 0; fn->ops->get_doorbell && i < fn->nr_queues; i++)
+		if (fn->ops->get_doorbell(fn, i).addr)
+			return true;
+
+	return false;
+}
+
 /**
  * baton_mgmt_register() - register the management device of a function
  * @b: the function, which baton_function_create() made
@@ -373,7 +384,9 @@ int baton_mgmt_register(struct baton *b)
 		b->mgmt.config_attr_mask |= BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MACADDR) |
 					    BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU) |
 					    BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP);
-	b->mgmt.supported_features = baton_features_offer(b->hw_features, BATON_NONE);
+	b->mgmt.supported_features =
+		baton_features_rung(baton_features_offer(b->hw_features, BATON_NONE),
+				    mgmt_doorbells_apart(b->fn));
 	if (b->fn->device_id == VIRTIO_ID_NET)
 		b->mgmt.supported_features = baton_net_known(b->mgmt.supported_features);
 	b->mgmt.max_supported_vqs = b->fn->nr_queues;

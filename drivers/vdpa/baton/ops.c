@@ -229,9 +229,14 @@ static int ops_get_vq_state(struct vdpa_device *vdev, u16 idx, struct vdpa_vq_st
 static struct vdpa_notification_area ops_get_vq_notification(struct vdpa_device *vdev, u16 idx)
 {
 	struct baton_vdpa *bv = to_bv(vdev);
-	struct baton_queue *bq = &bv->queues[idx];
-	struct vdpa_notification_area area = { .addr = bq->doorbell.addr };
+	struct vdpa_notification_area area = {};
+	struct baton_queue *bq;
 
+	/* Not every vhost_vdpa looks before it asks: the queue is an offset into a file. */
+	if (idx >= bv->nr_queues)
+		return area;
+	bq = &bv->queues[idx];
+	area.addr = bq->doorbell.addr;
 	if (idx != READ_ONCE(bv->ctrl.index) && idx != READ_ONCE(bv->cvq.index) &&
 	    !READ_ONCE(bq->relayed) && !baton_relay_wanted(bv, bq) && !baton_gone_is(bv))
 		area.size = bq->doorbell.size;
@@ -264,6 +269,9 @@ static int ops_set_group_asid(struct vdpa_device *vdev, unsigned int group, unsi
 	CLASS(baton_vdpa, b)(bv);
 	if (baton_owner_held(&b->owner))
 		return -EBUSY;
+	/* A new domain is tried on, by way of the default one: not by what is not to be trusted. */
+	if (b->owner.state == BATON_BROKEN || b->owner.state == BATON_DEAD)
+		return -EIO;
 	if (group == BATON_GROUP_DATA)
 		err = baton_handover_show(b, asid);
 	if (!err)
@@ -440,9 +448,9 @@ static void ops_set_config(struct vdpa_device *vdev, unsigned int offset, const 
 		dev_dbg(b->fn->dev, "configuration write ignored: there is nothing to write\n");
 	else if (!(bv->status & VIRTIO_CONFIG_S_FEATURES_OK) || bv->needs_reset)
 		dev_dbg(b->fn->dev, "configuration write refused: no features negotiated\n");
-	else if (baton_shadow_write(b, offset, buf, len))
+	else if (baton_shadow_write(b, bv->features, offset, buf, len))
 		baton_report_refusal(b,
-				     "configuration write refused: %u bytes at %u are not whole fields of the device",
+				     "configuration write refused: %u bytes at %u are not whole fields that belong to the features taken",
 				     len, offset);
 }
 
@@ -500,6 +508,9 @@ static int ops_reset_map(struct vdpa_device *vdev, unsigned int asid)
 /*
  * Called with the last reference, which may be dropped long after the function went. The vDPA
  * device has kept the module, and so these operations, until here.
+ *
+ * What is left of this function after module_put() is its return, which would be gone if this task
+ * were preempted there until root had unloaded the module. Nobody else could let go for us.
  */
 static void ops_free_vdpa(struct vdpa_device *vdev)
 {

@@ -21,6 +21,8 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci_modern.h>
 
+#include "pci_doorbell.h"
+
 /* What a function may take for an FLR, and, after an error of the bus, for coming back. */
 #define FLR_MS		100
 #define RECOVERY_MS	1000
@@ -48,6 +50,7 @@ struct baton_pci_queue {
  * @queues: one entry for each queue
  * @queue_max: largest size of each queue
  * @doorbells_end: physical address of the first byte behind all doorbells
+ * @others: what else there is in its BARs
  */
 struct baton_pci {
 	struct baton_function fn;
@@ -56,6 +59,7 @@ struct baton_pci {
 	struct baton_pci_queue *queues;
 	u16 *queue_max;
 	resource_size_t doorbells_end;
+	struct baton_pci_others others;
 };
 
 static struct baton_pci *to_baton_pci(struct baton_function *fn)
@@ -134,6 +138,7 @@ static int baton_pci_find_queues(struct baton_function *fn)
 		return -ENOMEM;
 	fn->queue_max = p->queue_max;
 	p->doorbells_end = baton_pci_doorbells_end(p, p->mdev.notify_map_cap);
+	baton_pci_doorbell_look(p->mdev.pci_dev, &p->others);
 
 	for (i = 0; i < fn->nr_queues; i++) {
 		q = &p->queues[i];
@@ -183,23 +188,25 @@ static struct baton_doorbell baton_pci_get_doorbell(struct baton_function *fn, u
 	u16 i;
 
 	/*
-	 * A page that a user has mapped cannot be taken back. The addresses of a PF that
-	 * goes can be given to another device; those of a VF remain its PF's.
-	 */
-	if (!p->mdev.pci_dev->is_virtfn && !READ_ONCE(physical_doorbells))
-		return (struct baton_doorbell) {};
-	/*
 	 * The page must hold nothing but this doorbell, since the user can write
 	 * all of it. Where doorbells are a page or more apart, and the page lies
-	 * within their region, only a queue with the same offset can share it.
+	 * within their region, only a queue with the same offset should share it.
 	 */
 	if (!p->queues[idx].doorbell || !PAGE_ALIGNED(page) ||
 	    p->mdev.notify_offset_multiplier < PAGE_SIZE ||
-	    page + PAGE_SIZE > p->doorbells_end)
+	    page + PAGE_SIZE > p->doorbells_end ||
+	    !baton_pci_doorbell_alone(&p->others, page))
 		return (struct baton_doorbell) {};
 	for (i = 0; i < fn->nr_queues; i++)
 		if (i != idx && p->queues[i].doorbell_pa == page)
 			return (struct baton_doorbell) {};
+
+	/*
+	 * What a user has mapped cannot be taken back. The range of a physical
+	 * function can be given to another device; a VF's remains its PF's.
+	 */
+	if (!p->mdev.pci_dev->is_virtfn && !READ_ONCE(physical_doorbells))
+		return (struct baton_doorbell) { .addr = page };
 
 	return (struct baton_doorbell) { .addr = page, .size = PAGE_SIZE };
 }

@@ -254,17 +254,17 @@ const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton
 
 /*
  * Rings are at IOVAs. A user who gives addresses of his process instead would see nothing but
- * faults of the IOMMU, so the log says so: by a notice, since the rings may be mapped later.
+ * faults of the IOMMU, so the log says so: by a notice, since the rings may be mapped later; not so
+ * in the window, where the function's indices would be taken for answers to control commands (C7.1).
  */
-static void queue_check_mapped(const struct baton_vdpa *bv, const struct baton_queue *bq)
+static bool queue_is_in_place(const struct baton_vdpa *bv, const struct baton_queue *bq)
 {
 	unsigned int event = bv->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX) ? 2 : 0;
 	bool packed = queue_is_packed(bv);
 	const struct baton_queue_config *cfg = &bq->cfg;
 	const struct {
 		const char *name;
-		u64 addr;
-		u64 len;
+		u64 addr, len;
 		bool write;
 	} parts[] = {
 		{ "descriptor", cfg->desc, 16ULL * cfg->size, packed },
@@ -275,17 +275,21 @@ static void queue_check_mapped(const struct baton_vdpa *bv, const struct baton_q
 	unsigned int i;
 
 	if (b->owner.owner != BATON_USER || bq->index == bv->ctrl.index)
-		return;
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (baton_space_covers(b, b->domain.data_asid, parts[i].addr, parts[i].len,
-				       parts[i].write))
-			continue;
+		return true;
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		if (baton_range_touches(&b->domain.window, parts[i].addr, parts[i].len))
+			return false;
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		if (!baton_space_covers(b, b->domain.data_asid, parts[i].addr, parts[i].len,
+					parts[i].write))
+			break;
+	if (i < ARRAY_SIZE(parts))
 		baton_report_notice(b,
 				    "queue %u: its %s area, %llu bytes at %#llx, is not mapped for %s: nothing moves until it is (rings have IOVAs, not addresses of the process)",
 				    bq->index, parts[i].name, parts[i].len, parts[i].addr,
 				    parts[i].write ? "writing" : "reading");
-		return;
-	}
+
+	return true;
 }
 
 /*
@@ -323,8 +327,8 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 	const char *what = baton_queue_unusable(bv, bq);
 	struct baton_queue_config cfg = bq->cfg;
 	struct baton *b = bv->b;
-	int err = 0;
 	bool late;
+	int err = 0;
 
 	if (bq->enabled || !queue_is_described(&bq->cfg))
 		return 0;
@@ -335,6 +339,8 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 				     queue_common_max(bv));
 		return -EINVAL;
 	}
+	if (!what && !queue_is_in_place(bv, bq))
+		what = "place (where no user can map anything)";
 	if (what) {
 		baton_report_refusal(b,
 				     "queue %u cannot run, wrong %s: %u entries, areas at %#llx %#llx %#llx",
@@ -366,17 +372,15 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 	if (bq->index != bv->ctrl.index)
 		err = b->fn->ops->setup_queue(b->fn, bq->index, &cfg);
 	if (err) {
-		baton_relay_undo(bq);
 		late = b->fn->ops->get_status(b->fn) & VIRTIO_CONFIG_S_DRIVER_OK;
+		baton_relay_undo(bq);
 		baton_report_refusal(b, "the device did not enable queue %u%s: %pe", bq->index,
-				     late ? " after DRIVER_OK" : "",
-				     ERR_PTR(err));
+				     late ? " after DRIVER_OK" : "", ERR_PTR(err));
 		return err;
 	}
 	/* Pairs with irq_handle_vector(), which looks at the vector of queues that are enabled. */
 	smp_store_release(&bq->enabled, true);
 	bq->ran = true;
-	queue_check_mapped(bv, bq);
 
 	return 0;
 }

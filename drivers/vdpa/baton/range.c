@@ -12,6 +12,26 @@
 #define PERM_MASK 3u
 
 /**
+ * baton_range_touches() - is any of these addresses in a range?
+ * @range: the range
+ * @first: the first address
+ * @size: how many bytes; what goes beyond 2^64 ends there
+ *
+ * Return: true if so; nothing touches no range.
+ */
+bool baton_range_touches(const struct baton_range *range, u64 first, u64 size)
+{
+	u64 last = first + (size - 1);
+
+	if (!size)
+		return false;
+	if (last < first)
+		last = ~0ULL;
+
+	return first <= range->last && last >= range->first;
+}
+
+/**
  * baton_range_check() - may this be mapped?
  * @iova: what the domain has room for
  * @first: the first IO virtual address
@@ -37,7 +57,7 @@ enum baton_map_verdict baton_range_check(const struct baton_iova *iova, u64 firs
 	if (first < iova->span.first || last > iova->span.last)
 		return BATON_MAP_SPAN;
 	for (i = 0; i < iova->nr_reserved; i++)
-		if (first <= iova->reserved[i].last && last >= iova->reserved[i].first)
+		if (baton_range_touches(&iova->reserved[i], first, size))
 			return BATON_MAP_RESERVED;
 
 	return BATON_MAP_OK;

@@ -52,6 +52,7 @@ enum baton_map_verdict {
 	BATON_NR_MAP_VERDICTS
 };
 
+bool baton_range_touches(const struct baton_range *range, u64 first, u64 size);
 enum baton_map_verdict baton_range_check(const struct baton_iova *iova, u64 first, u64 size,
 					 u64 pa, u32 perm);
 const char *baton_range_verdict_name(enum baton_map_verdict verdict);

@@ -10,7 +10,8 @@
  *
  * A fault is something that the function did, or failed to do. It goes together with a
  * change of state, so a user cannot repeat it at will: all faults are in the log, and
- * sysfs has the last one apart from the last refusal.
+ * sysfs has the last one apart from the last refusal. Where a user can have it look so, and
+ * begin anew, it is a doubt: shown as a fault is, and in the log as often as a refusal.
  */
 #include <linux/device.h>
 #include <linux/kernel.h>
@@ -72,6 +73,35 @@ void baton_report_notice(struct baton *b, const char *fmt, ...)
 	va_end(args);
 }
 
+static __printf(2, 0) void report_note_fault(struct baton *b, const char *fmt, va_list args)
+{
+	vscnprintf(b->report.fault, sizeof(b->report.fault), fmt, args);
+	trace_baton_fault(b->fn->dev, b->report.fault);
+	if (b->bv)
+		baton_uevent_raise(&b->bv->uevent, BATON_TELL_FAULT);
+}
+
+/**
+ * baton_report_doubt() - the function does not do what it should, or its user has it look so
+ * @b: the function, which a user owns
+ * @fmt: what it did, or seems to have done
+ *
+ * A user can reset and do so again, as often as it likes: the log is limited as for a refusal.
+ *
+ * Context: may sleep; &baton.lock held.
+ */
+void baton_report_doubt(struct baton *b, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	report_note_fault(b, fmt, args);
+	va_end(args);
+
+	if (__ratelimit(&b->report.limit))
+		dev_warn(b->fn->dev, "%s\n", b->report.fault);
+}
+
 /**
  * baton_report_fault() - the function does not do what it should
  * @b: the function
@@ -81,17 +111,13 @@ void baton_report_notice(struct baton *b, const char *fmt, ...)
  */
 void baton_report_fault(struct baton *b, const char *fmt, ...)
 {
-	struct baton_report *r = &b->report;
 	va_list args;
 
 	va_start(args, fmt);
-	vscnprintf(r->fault, sizeof(r->fault), fmt, args);
+	report_note_fault(b, fmt, args);
 	va_end(args);
 
-	dev_warn(b->fn->dev, "%s\n", r->fault);
-	trace_baton_fault(b->fn->dev, r->fault);
-	if (b->bv)
-		baton_uevent_raise(&b->bv->uevent, BATON_TELL_FAULT);
+	dev_warn(b->fn->dev, "%s\n", b->report.fault);
 }
 
 /**

@@ -30,6 +30,7 @@ void baton_report_init(struct baton *b);
 __printf(2, 3) void baton_report_refusal(struct baton *b, const char *fmt, ...);
 __printf(2, 3) void baton_report_notice(struct baton *b, const char *fmt, ...);
 __printf(2, 3) void baton_report_fault(struct baton *b, const char *fmt, ...);
+__printf(2, 3) void baton_report_doubt(struct baton *b, const char *fmt, ...);
 void baton_report_recovered(struct baton *b);
 
 #endif /* BATON_REPORT_H */

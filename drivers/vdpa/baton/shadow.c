@@ -111,6 +111,7 @@ int baton_shadow_read(struct baton *b, unsigned int offset, void *buf, unsigned 
 /**
  * baton_shadow_write() - write any part of the configuration space
  * @b: the function
+ * @features: what its owner took
  * @offset: the first byte
  * @buf: what to write
  * @len: how many bytes
@@ -120,9 +121,10 @@ int baton_shadow_read(struct baton *b, unsigned int offset, void *buf, unsigned 
  * Context: may sleep; &baton.lock held.
  * Return: as baton_config_write().
  */
-int baton_shadow_write(struct baton *b, unsigned int offset, const void *buf, unsigned int len)
+int baton_shadow_write(struct baton *b, u64 features, unsigned int offset, const void *buf,
+		       unsigned int len)
 {
-	int err = baton_config_write(&b->config, offset, buf, len);
+	int err = baton_config_write(&b->config, features, offset, buf, len);
 
 	baton_shadow_stale(b);
 	return err;

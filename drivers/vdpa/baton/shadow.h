@@ -36,7 +36,8 @@ struct baton_shadow {
 void baton_shadow_init(struct baton *b);
 void baton_shadow_stale(struct baton *b);
 int baton_shadow_read(struct baton *b, unsigned int offset, void *buf, unsigned int len);
-int baton_shadow_write(struct baton *b, unsigned int offset, const void *buf, unsigned int len);
+int baton_shadow_write(struct baton *b, u64 features, unsigned int offset, const void *buf,
+		       unsigned int len);
 u32 baton_shadow_generation(struct baton *b);
 bool baton_shadow_moved(struct baton *b);
 
