@@ -121,7 +121,7 @@ check-debug: ## the tests in VMs on kernels built to find faults (TESTS="FILE...
 check-install: ## every way to install, and its opposite; packages; 10 minutes
 	@tools/check install
 
-check-integrators: ## programs that people use baton with, in VMs; 10 minutes
+check-integrators: ## programs that people use baton with, in VMs; 15 minutes
 	@tools/check integrators
 
 help: ## this list
