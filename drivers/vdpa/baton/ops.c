@@ -507,10 +507,9 @@ static int ops_reset_map(struct vdpa_device *vdev, unsigned int asid)
 
 /*
  * Called with the last reference, which may be dropped long after the function went. The vDPA
- * device has kept the module, and so these operations, until here.
- *
- * What is left of this function after module_put() is its return, which would be gone if this task
- * were preempted there until root had unloaded the module. Nobody else could let go for us.
+ * device has kept the module, and so these operations, until here. What is left of
+ * this function after module_put() is its return, which would be gone if this task were preempted
+ * there until root had unloaded the module. Nobody else could let go for us.
  */
 static void ops_free_vdpa(struct vdpa_device *vdev)
 {
