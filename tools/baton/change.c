@@ -59,10 +59,18 @@ static void change_load(const char *module)
 
 int change_bind(struct function *fn)
 {
+	long long vfs;
 	int err;
 
 	if (!strcmp(fn->driver, FUNCTION_DRIVER))
 		return EXIT_DONE;
+	vfs = sysfs_number(0, SYSFS_PCI "%s/sriov_numvfs", fn->address);
+	if (vfs)
+		return command_fails(EXIT_IN_USE,
+				     "%s has %lld VFs, which end with its driver (%s): "
+				     "`echo 0 >/sys/bus/pci/devices/%s/sriov_numvfs` first",
+				     fn->address, vfs, fn->driver[0] ? fn->driver : "none",
+				     fn->address);
 	change_load(FUNCTION_DRIVER);
 	if (!sysfs_exists("/sys/bus/pci/drivers/" FUNCTION_DRIVER))
 		return command_fails(EXIT_FAILED,

@@ -97,6 +97,7 @@ struct baton_gone {
 
 /**
  * struct baton_leave - the end of a vDPA device that a user may have open
+ * @asked: its user was asked to close it when it was not yet being deleted, in jiffies; 0 if not
  * @begun: the device is being deleted: no consumer may come any more
  * @work: releases it from its consumer, which takes until the user has closed it
  * @released: completed when @work has done so in time
@@ -105,6 +106,7 @@ struct baton_gone {
  * &baton.lock guards @begun. See mgmt.c.
  */
 struct baton_leave {
+	unsigned long asked;
 	bool begun;
 	struct work_struct work;
 	struct completion released;
