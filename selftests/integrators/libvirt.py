@@ -154,7 +154,7 @@ def prepare():
 
 
 def start_libvirt(node):
-    """Its daemon, and what it wants to find; with nearly no memory that could be locked."""
+    """Its daemon, and what it wants to find. What QEMU may lock has to be libvirt's doing, not ours."""
     run("/usr/lib/systemd/systemd-udevd", "--daemon")
     run("udevadm", "trigger", "--action=add", "--subsystem-match=vdpa", "--subsystem-match=pci")
     run("udevadm", "settle")
@@ -197,7 +197,7 @@ def locks():
 def is_suspended():
     for _ in range(3):
         virsh("suspend", guest.name)
-        # libblkio's device is idle, but QEMU's.
+        # libblkio does not give its device back: it has nothing to do.
         assert (guest.state(), owners()) == ("paused", ("none", "user"))
         virsh("resume", guest.name)
         guest.goes_on()
