@@ -467,6 +467,38 @@ def moving_doorbell():
             "it is some other page"
 
 
+def early_doorbell(device, model, queue, buffers):
+    """A user rings between the enabling of a queue and DRIVER_OK, and never again; the device looks at
+    a queue when it is told to, and not before."""
+    model.set(waits=1)
+    try:
+        with Device(user_node(device)) as dev:
+            dev.start()
+            mem = Memory(1 << 20).map(dev, IOVA)
+            dev.negotiate(USUAL)
+            rings = [SplitQueue(dev, index, 64, mem) for index in range(queue + 1)]
+            for ring in rings:
+                ring.enable()
+            head = rings[queue].post(buffers(mem.iova + mem.alloc(4096)))
+            model.mark()
+            rings[queue].kick()
+            time.sleep(0.2 * SLOWER)
+            assert not model.log("doorbell"), model.log("doorbell")
+            dev.run()
+            assert rings[queue].wait()[0] == head
+    finally:
+        model.set(waits=0)
+
+
+def early_doorbells():
+    with wrong("C13: a doorbell before DRIVER_OK reaches nobody until then, and is not lost (disk)"):
+        early_doorbell("v1", blk0, 0, lambda at: [(at, 16, READ), (at + 512, 512, WRITE),
+                                                  (at + 2048, 1, WRITE)])
+    with wrong("C13: nor before what was provisioned is confirmed (net)"):
+        early_doorbell("v0", net0, TX, lambda at: [(at, 72, READ)])
+    anew()
+
+
 def doorbells():
     with wrong("C5: a mapped doorbell is the queue's own page, and works"):
         with session() as net:
@@ -533,7 +565,7 @@ def physical_doorbells():
     sh("vdpa_del v0; echo Y >/sys/module/baton_pci/parameters/physical_doorbells; vdpa_add v0 net0")
 
 
-ktap_start(29)
+ktap_start(31)
 for line in LINES:
     expect_log(line)
 PEER = peer_goes()
@@ -561,6 +593,7 @@ window()
 interrupts_of_its_own()
 answers()
 doorbells()
+early_doorbells()
 pending("C12: a doorbell's address does not change between mmap and the fault", moving_doorbell)
 pending("C13: a user cannot answer for the hardware", forged)
 pending("C13: nothing is received before the filters are set", early_frames)
