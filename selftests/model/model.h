@@ -178,7 +178,7 @@ struct model {
 	u64 stray_until, strays, strays_refused;
 	unsigned int nr_queues;
 	struct queue q[QUEUES_MAX];
-	u8 config[64];
+	u8 config[96];
 	unsigned int config_len;
 
 	struct net net;
