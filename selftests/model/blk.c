@@ -11,6 +11,7 @@
 #include "blk.h"
 #include "queue.h"
 
+#define F_ZONED 17
 #define SECTOR 512
 #define HEADER 16
 #define SEGMENTS 126
@@ -32,6 +33,9 @@ int blk_init(struct model *m)
 	c.num_queues = m->set.queues;
 	m->config_len = offsetof(struct virtio_blk_config, max_discard_sectors);
 	memcpy(m->config, &c, m->config_len);
+	/* Not known to each header; nor has it any zones, as long as nobody says so. */
+	if (m->set.features & BIT(F_ZONED))
+		m->config_len = sizeof(m->config);
 	return 0;
 }
 

@@ -78,6 +78,7 @@ struct settings {
 	u64 filters;  /* entries of the table of addresses; more make it promiscuous */
 	u64 command_ms, delay_ms, reset_ms, flr_ms;
 	u64 reorder; /* answers in reverse order */
+	u64 waits;   /* looks at a queue when its doorbell rings, and not before */
 	u64 held;    /* blk: the first requests of a batch, which it never answers */
 
 	/* what it does wrong */
@@ -178,7 +179,7 @@ struct model {
 	u64 stray_until, strays, strays_refused;
 	unsigned int nr_queues;
 	struct queue q[QUEUES_MAX];
-	u8 config[64];
+	u8 config[96];
 	unsigned int config_len;
 
 	struct net net;

@@ -125,7 +125,7 @@ static void regs_set_status(struct model *m, u8 status)
 		m->status = (status | S_SUSPEND) & ~S_DRIVER_OK;
 		return;
 	}
-	if (status & S_DRIVER_OK && !(m->status & S_DRIVER_OK))
+	if (status & S_DRIVER_OK && !(m->status & S_DRIVER_OK) && !m->set.waits)
 		for (unsigned int i = 0; i < m->nr_queues; i++)
 			if (m->q[i].enabled)
 				regs_kick(m, &m->q[i]);
@@ -150,7 +150,7 @@ static void regs_enable(struct model *m, struct queue *q, bool on)
 		return;
 	}
 	q->enabled = true;
-	if (m->status & S_DRIVER_OK)
+	if (m->status & S_DRIVER_OK && !m->set.waits)
 		regs_kick(m, q);
 	model_log(m, "queue %u enabled size %u vector %u desc %#llx avail %#llx used %#llx%s",
 		  q->index, q->size, q->vector, q->desc, q->avail, q->used,
@@ -267,6 +267,8 @@ void regs_doorbell(struct model *m, u64 offset, const u8 *data, u32 len)
 	}
 	if (index < m->nr_queues && m->q[index].enabled && m->status & S_DRIVER_OK)
 		regs_kick(m, &m->q[index]);
+	else if (index < m->nr_queues && m->q[index].enabled)
+		model_log(m, "doorbell of queue %u, before DRIVER_OK", index);
 	else
 		model_log(m, "doorbell of queue %u, which does not run", index);
 }

@@ -29,8 +29,8 @@ static const struct field numbers[] = {
 	N(flr_ms),	  N(reorder),	N(ones),       N(vanish),     N(no_generation),
 	N(unsettled),	  N(stray_ms),	N(no_reset),   N(no_enable),  N(wrong_queue),
 	N(deaf),	  N(mute),	N(ack),	       N(wrong_id),   N(twice),
-	N(jump),	  N(held),	N(refuse),     N(claims),     M(more),
-	M(less),
+	N(jump),	  N(waits),	N(held),       N(refuse),     N(claims),
+	M(more),	  M(less),
 };
 
 static const struct field texts[] = {

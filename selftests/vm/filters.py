@@ -19,6 +19,7 @@ OTHER, STRANGER = bytes.fromhex("020000000077"), bytes.fromhex("020000000009")
 GROUPS = [bytes.fromhex(f"01005e0102{n:02x}") for n in range(70)]
 CTRL_VQ, CTRL_VLAN, MQ = 1 << 17, 1 << 19, 1 << 22
 COUNT = 5
+MORE = 0x1c0000330dfffaf
 ETHERTYPE = b"\x88\xb5"
 
 
@@ -96,6 +97,46 @@ def tags(vlans):
     return test
 
 
+def macvlan():
+    """The kernel's own driver, which may not have further addresses: a group that is joined while there is
+    a macvlan arrives, and what is for the macvlan does not."""
+    set_policy("strict")
+    vdpa_bind("v0", "virtio_vdpa")
+    netdev = sh("vdpa_netdev v0")
+    expect_log(r"net \w+: Failed to set MAC filter table")
+    sh(f"ip link set {netdev} up; ip link add mv0 link {netdev} address {OTHER.hex(':')} type macvlan;"
+       f"ip link set mv0 up; ip maddress add {GROUPS[3].hex(':')} dev {netdev}")
+    heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x88b5))
+    heard.bind((netdev, 0x88b5))
+    heard.settimeout(5 * SLOWER)
+    for to, times in (OTHER, COUNT), (GROUPS[3], COUNT), (OWN, 1):
+        for _ in range(times):
+            OUT.send(to + STRANGER + ETHERTYPE + bytes([times]) * 46)
+    seen = []
+    while not seen or seen[-1] != OWN:
+        seen.append(heard.recv(2048)[:6])
+    heard.close()
+    sh("ip link del mv0; vdpa_unbind v0")
+    assert seen == [GROUPS[3]] * COUNT + [OWN], [to.hex(":") for to in seen]
+
+
+def documented():
+    """The mask of Documentation/provisioning.rst with what QEMU's shadow virtqueues do not know: indirect
+    descriptors and UDP segmentation. A user has them, and the device reads a packet by them."""
+    sh(f"vdpa_add v1 net0 device_features {MORE:#x}")
+    with Device(user_node("v1")) as dev:
+        assert dev.get_features() == MORE, hex(dev.get_features())
+        user = Owner(dev).run()
+        tx, mem = user.rings[1], user.mem
+        table, packet = mem.alloc(16), mem.alloc(128)
+        mem.bytes[table:table + 16] = struct.pack("<QIHH", mem.iova + packet, 72, 0, 0)
+        head = tx.post([(mem.iova + table, 16, READ)])
+        mem.u16[(tx.desc + 16 * head + 12) // 2] = INDIRECT
+        tx.kick()
+        assert tx.wait()[0] == head
+    sh("vdpa_del v1")
+
+
 def packed():
     """The mask of Documentation/provisioning.rst: everything without the control queue. What needs it
     goes as well, and the log says so."""
@@ -113,7 +154,7 @@ def packed():
         assert dev.get_features() & RING_PACKED and not dev.get_features() & (CTRL_VQ | MQ)
 
 
-ktap_start(8)
+ktap_start(10)
 peer = sh("basename $(fn_dir peer0)/virtio*/net/*")
 sh(f"ip link set {peer} up; bind_baton net0; bind_baton net1; vdpa_add v0 net1")
 OWN = bytes.fromhex(sh("vdpa_mac v0").replace(":", ""))
@@ -129,6 +170,10 @@ listens("it is not left out where the policy allows it", address_allowed, "mac")
 listens("priority tags arrive, VLANs do not: who takes no VLANs", tags(False), without=CTRL_VLAN)
 listens("the same: who takes nothing but the control queue", tags(False), without=0x7c << 17)
 listens("who may have VLANs, and takes none, gets all", tags(True), "vlan", without=CTRL_VLAN)
+with case("a macvlan of the kernel's does not cost it its groups"):
+    macvlan()
+with case("indirect descriptors and UDP segmentation, by the mask of the document"):
+    documented()
 with case("packed rings, by the mask of the document"):
     packed()
 ktap_finish()

@@ -468,6 +468,38 @@ def moving_doorbell():
             "it is some other page"
 
 
+def early_doorbell(device, model, queue, buffers):
+    """A user rings between the enabling of a queue and DRIVER_OK, and never again; the device looks at
+    a queue when it is told to, and not before."""
+    model.set(waits=1)
+    try:
+        with Device(user_node(device)) as dev:
+            dev.start()
+            mem = Memory(1 << 20).map(dev, IOVA)
+            dev.negotiate(USUAL)
+            rings = [SplitQueue(dev, index, 64, mem) for index in range(queue + 1)]
+            for ring in rings:
+                ring.enable()
+            head = rings[queue].post(buffers(mem.iova + mem.alloc(4096)))
+            model.mark()
+            rings[queue].kick()
+            time.sleep(0.2 * SLOWER)
+            assert not model.log("doorbell"), model.log("doorbell")
+            dev.run()
+            assert rings[queue].wait()[0] == head
+    finally:
+        model.set(waits=0)
+
+
+def early_doorbells():
+    with wrong("C13: a doorbell before DRIVER_OK reaches nobody until then, and is not lost (disk)"):
+        early_doorbell("v1", blk0, 0, lambda at: [(at, 16, READ), (at + 512, 512, WRITE),
+                                                  (at + 2048, 1, WRITE)])
+    with wrong("C13: nor before what was provisioned is confirmed (net)"):
+        early_doorbell("v0", net0, TX, lambda at: [(at, 72, READ)])
+    anew()
+
+
 def doorbells():
     with wrong("C5: a mapped doorbell is the queue's own page, and works"):
         with session() as net:
@@ -508,6 +540,81 @@ def vanishing():
         works()
 
 
+def all_at_once():
+    """Deleted, unbound from vhost_vdpa and reset, all at one time, after a user has closed who wanted to
+    be told of changes. vhost_vdpa frees what would tell him as soon as it is unbound."""
+    probes = TRACING / "kprobe_events"
+    probes.write_text("p:told vhost_vdpa_config_cb\n")
+    told = os.eventfd(0, os.EFD_CLOEXEC)
+    try:
+        with session() as net:
+            net.dev.set_config_call(told)
+        net0.set(flr_ms=500)
+        with Trace("kprobes:told") as trace:
+            resets = subprocess.Popen(["bash", "-c", f"echo 1 >/sys/bus/pci/devices/{function('net0')}/reset"])
+            wait_for(lambda: net0.log("flr"))
+            removal = subprocess.Popen(["vdpa", "dev", "del", "v0"])
+            time.sleep(0.1)
+            with contextlib.suppress(OSError):          # it may be unbound by the other one
+                (VDPA.parent / "drivers/vhost_vdpa/unbind").write_text("v0")
+            assert (removal.wait(20), resets.wait(20)) == (0, 0)
+            assert not trace.lines("told"), trace.lines("told")
+    finally:
+        net0.set(flr_ms=0)
+        probes.write_text("")
+        os.close(told)
+        if not (VDPA / "v0").exists():
+            sh("vdpa_add v0 net0")
+        anew()
+
+
+def zones(sectors, model):
+    """What the disk's configuration says of zones: their size, appends, granularity, the model."""
+    for offset, value, length in ((72, sectors, 4), (84, 256, 4), (88, 4096 | model << 32, 8)):
+        blk0.do(f"config {offset} {value} {length}")
+
+
+def half_probed():
+    """A disk whose zones cannot be listed: its driver finds out after DRIVER_OK, and frees its queues
+    without a reset."""
+    expect_log(r"vd\w+: failed to revalidate zones|virtio_blk virtio\d+: probe with driver virtio_blk failed")
+    zones(65536, 1)
+    blk0.mark()
+    try:
+        vdpa_bind("v1", "virtio_vdpa")
+        assert blk0.log("status 0xf"), "never got so far"
+        assert not list((VDPA / "v1").glob("virtio*/block")), "there is a disk"
+        assert stands("blk0", "v1") == QUIET, stands("blk0", "v1")
+        assert not interrupts("blk0") and blk0.queue(0)["enabled"] == "0", blk0.queue(0)
+    finally:
+        sh("vdpa_unbind v1")
+        zones(0, 0)
+    vdpa_bind("v1", "virtio_vdpa")
+    sh("disk_works /dev/$(vdpa_disk v1)")
+
+
+def reset_while_removed():
+    """A disk whose driver is being removed, and writes back what is dirty, is reset by somebody else."""
+    blk0.set(delay_ms=1000)
+    disk = os.open(f"/dev/{sh('vdpa_disk v1')}", os.O_RDWR)
+    os.write(disk, b"x" * (8 << 20))
+    start = time.monotonic()
+    removal = subprocess.Popen(["vdpa", "dev", "del", "v1"])
+    try:
+        time.sleep(0.5)
+        assert removal.poll() is None, "there was nothing to write back"
+        flr("blk0")
+        took = time.monotonic() - start
+        assert removal.wait(15 * SLOWER) == 0
+        note(f"reset after {took:.1f} s, deleted after {time.monotonic() - start:.1f} s")
+        assert not (VDPA / "v1").exists(), "left to a driver that waits for ever"
+    finally:
+        blk0.set(delay_ms=0)
+    # Not before: it would wait for ever, and so would this test.
+    os.close(disk)
+    sh("vdpa_add v1 blk0; vdpa_bind v1 virtio_vdpa; disk_works /dev/$(vdpa_disk v1); vdpa_unbind v1")
+
+
 def death():
     expect_log("the function is gone")
     dev = Device(user_node("v1"))
@@ -534,7 +641,7 @@ def physical_doorbells():
     sh("vdpa_del v0; echo Y >/sys/module/baton_pci/parameters/physical_doorbells; vdpa_add v0 net0")
 
 
-ktap_start(29)
+ktap_start(34)
 for line in LINES:
     expect_log(line)
 PEER = peer_goes()
@@ -562,10 +669,14 @@ window()
 interrupts_of_its_own()
 answers()
 doorbells()
+early_doorbells()
 pending("C12: a doorbell's address does not change between mmap and the fault", moving_doorbell)
 pending("C13: a user cannot answer for the hardware", forged)
 pending("C13: nothing is received before the filters are set", early_frames)
 pending("C13: an answer that was not written is none", unwritten)
 pending("C3: it vanishes, and comes back", vanishing)
+pending("C9: deleted, unbound and reset at once: nobody is told who has closed", all_at_once)
+pending("C3: a driver that gives up after DRIVER_OK frees no ring that the function still uses", half_probed)
+pending("C3: a reset while a disk's driver is removed ends the removal as well", reset_while_removed)
 pending("C3: it dies under a user, and can be removed", death)
 ktap_finish()
