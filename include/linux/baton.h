@@ -182,6 +182,7 @@ struct baton_function {
 };
 
 int baton_function_register(struct baton_function *fn);
+void baton_function_ask(struct baton_function *fn);
 void baton_function_unregister(struct baton_function *fn);
 void baton_function_shutdown(struct baton_function *fn);
 void baton_function_reset_prepare(struct baton_function *fn);

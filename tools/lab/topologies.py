@@ -332,11 +332,11 @@ TOPOLOGIES = {
         "functions": [blk("blk0", {"ats": "on"}, place={"under": "rp0", "at": "0x0"})],
     },
     "sriov": {
-        "doc": "a net PF (net0) with two VFs (vf0, vf1)",
-        "qemu": root_port(0),
+        "doc": "a net PF (net0) with two VFs (vf0, vf1), behind a root port that recovers from errors (AER)",
+        "qemu": root_port(0, ",x-speed=5"),
         "functions": [net("vf0", {"sriov-pf": "net0"}, place={"under": "rp0", "at": "0x0.0x1"}),
                       net("vf1", {"sriov-pf": "net0"}, place={"under": "rp0", "at": "0x0.0x2"}),
-                      net("net0", place={"under": "rp0", "at": "0x0.0x0"})],
+                      net("net0", {"aer": "on"}, place={"under": "rp0", "at": "0x0.0x0"})],
     },
     "bench": {
         "doc": "what tools/bench measures: net, blk with two, eight and 64 queues; huge pages",

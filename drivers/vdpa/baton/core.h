@@ -91,12 +91,14 @@ struct baton_gone {
 
 /**
  * struct baton_leave - the end of a vDPA device that a user may have open
+ * @asked: its user was asked to close it when it was not yet being deleted, in jiffies; 0 if not
  * @begun: the device is being deleted: no consumer may come any more
  * @work: releases it from its consumer, which takes until the user has closed it
  * @released: it has done so
  * @state: who sees to the rest: undecided at first
  */
 struct baton_leave {
+	unsigned long asked;
 	bool begun;
 	struct work_struct work;
 	struct completion released;

@@ -168,6 +168,38 @@ static void mgmt_ask_user(struct baton_vdpa *bv)
 			 name, bv->user_comm, bv->user_pid);
 }
 
+/**
+ * baton_mgmt_ask() - the function is to go in a moment: ask its user to close the vDPA device
+ * @b: the function
+ *
+ * So that several users are given the same moment, instead of one after the other.
+ *
+ * Context: may sleep; &baton.lock not held. The function must stay.
+ */
+void baton_mgmt_ask(struct baton *b)
+{
+	struct baton_vdpa *bv = NULL;
+
+	scoped_guard(mutex, &b->lock)
+		if (b->owner.consumer == BATON_USER && b->bv && !b->bv->leave.begun) {
+			bv = b->bv;
+			get_device(&bv->vdpa.dev);
+			WRITE_ONCE(bv->leave.asked, jiffies | 1);
+		}
+	if (!bv)
+		return;
+	mgmt_ask_user(bv);
+	put_device(&bv->vdpa.dev);
+}
+
+/* How much of the moment is left that he was given then. */
+static unsigned int mgmt_rest(struct baton_vdpa *bv, unsigned int patience)
+{
+	unsigned long end = READ_ONCE(bv->leave.asked) + msecs_to_jiffies(patience);
+
+	return time_before(jiffies, end) ? jiffies_to_msecs(end - jiffies) : 0;
+}
+
 /*
  * The end of a vDPA device that a user may have open. The bus waits until it is closed
  * before it lets go of it: a work item does, and who deletes the device awaits that for
@@ -258,7 +290,9 @@ static bool mgmt_leave(struct baton_vdpa *bv)
 
 	if (!patience)
 		return true;
-	if (user)
+	if (user && READ_ONCE(bv->leave.asked))
+		patience = mgmt_rest(bv, patience);
+	else if (user)
 		mgmt_ask_user(bv);
 	INIT_WORK(&bv->leave.work, mgmt_release);
 	init_completion(&bv->leave.released);

@@ -17,6 +17,9 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci_modern.h>
 
+#include "pci.h"
+#include "pci_vfs.h"
+
 /* What a function may take for an FLR, and, after an error of the bus, for coming back. */
 #define FLR_MS		100
 #define RECOVERY_MS	1000
@@ -36,37 +39,26 @@ struct baton_pci_queue {
 	resource_size_t doorbell_pa;
 };
 
-/**
- * struct baton_pci - a virtio-pci function
- * @fn: what the core sees of it
- * @mdev: its registers
- * @saved: PCI configuration space as it was when the function was well
- * @queues: one entry for each queue
- * @queue_max: largest size of each queue
- * @doorbells_end: physical address of the first byte behind all doorbells
+/*
+ * SR_IOV is between the function and us: whoever drives the virtio device has nothing to do with
+ * it (features.c offers it to nobody), and has it negotiated whatever else he takes.
+ * Only a function that has the capability may be told so (virtio 1.2, 6.1).
  */
-struct baton_pci {
-	struct baton_function fn;
-	struct virtio_pci_modern_device mdev;
-	struct pci_saved_state *saved;
-	struct baton_pci_queue *queues;
-	u16 *queue_max;
-	resource_size_t doorbells_end;
-};
-
-static struct baton_pci *to_baton_pci(struct baton_function *fn)
-{
-	return container_of(fn, struct baton_pci, fn);
-}
-
 static u64 baton_pci_get_features(struct baton_function *fn)
 {
-	return vp_modern_get_features(&to_baton_pci(fn)->mdev);
+	struct baton_pci *p = to_baton_pci(fn);
+	u64 features = vp_modern_get_features(&p->mdev);
+
+	p->private_features = p->mdev.pci_dev->is_physfn ? features & BIT_ULL(VIRTIO_F_SR_IOV) : 0;
+
+	return features;
 }
 
 static void baton_pci_set_features(struct baton_function *fn, u64 features)
 {
-	vp_modern_set_features(&to_baton_pci(fn)->mdev, features);
+	struct baton_pci *p = to_baton_pci(fn);
+
+	vp_modern_set_features(&p->mdev, features | p->private_features);
 }
 
 static u8 baton_pci_get_status(struct baton_function *fn)
@@ -76,7 +68,11 @@ static u8 baton_pci_get_status(struct baton_function *fn)
 
 static void baton_pci_set_status(struct baton_function *fn, u8 status)
 {
-	vp_modern_set_status(&to_baton_pci(fn)->mdev, status);
+	struct baton_pci *p = to_baton_pci(fn);
+
+	if (status <= VIRTIO_CONFIG_S_ACKNOWLEDGE)
+		baton_pci_vfs_heal(p);
+	vp_modern_set_status(&p->mdev, status);
 }
 
 static void baton_pci_put_queues(struct baton_pci *p)
@@ -130,6 +126,8 @@ static int baton_pci_find_queues(struct baton_function *fn)
 		return -ENOMEM;
 	fn->queue_max = p->queue_max;
 	p->doorbells_end = baton_pci_doorbells_end(p, p->mdev.notify_map_cap);
+	p->may_have_vfs = p->private_features &&
+			  vp_modern_get_status(&p->mdev) & VIRTIO_CONFIG_S_FEATURES_OK;
 
 	for (i = 0; i < fn->nr_queues; i++) {
 		q = &p->queues[i];
@@ -204,6 +202,7 @@ static u32 baton_pci_read_config(struct baton_function *fn, unsigned int offset,
 {
 	void __iomem *addr = to_baton_pci(fn)->mdev.device + offset;
 
+	baton_pci_vfs_heal(to_baton_pci(fn));
 	switch (width) {
 	case 1:
 		return vp_ioread8(addr);
@@ -259,12 +258,7 @@ static int baton_pci_set_config_vector(struct baton_function *fn, u16 vector)
 
 static void baton_pci_set_master(struct baton_function *fn, bool on)
 {
-	struct pci_dev *pdev = to_baton_pci(fn)->mdev.pci_dev;
-
-	if (on)
-		pci_set_master(pdev);
-	else
-		pci_clear_master(pdev);
+	baton_pci_vfs_set_master(to_baton_pci(fn), on);
 }
 
 static bool baton_pci_answers(struct pci_dev *pdev)
@@ -305,9 +299,8 @@ static int baton_pci_flr(struct pci_dev *pdev, unsigned int timeout_ms)
 	return 0;
 }
 
-static int baton_pci_reset(struct baton_function *fn, unsigned int timeout_ms)
+static int baton_pci_reset_itself(struct baton_pci *p, unsigned int timeout_ms)
 {
-	struct baton_pci *p = to_baton_pci(fn);
 	struct pci_dev *pdev = p->mdev.pci_dev;
 	int err;
 
@@ -327,6 +320,22 @@ static int baton_pci_reset(struct baton_function *fn, unsigned int timeout_ms)
 		pci_restore_state(pdev);
 	}
 	pci_cfg_access_unlock(pdev);
+
+	return err;
+}
+
+/*
+ * A PF's VFs are reset as well. Their drivers are not asked to step aside: who has us reset by
+ * force must not wait for disks that are not his.
+ */
+static int baton_pci_reset(struct baton_function *fn, unsigned int timeout_ms)
+{
+	struct baton_pci *p = to_baton_pci(fn);
+	int err;
+
+	baton_pci_vfs_error(p, false);
+	err = baton_pci_reset_itself(p, timeout_ms);
+	baton_pci_vfs_recover(p);
 
 	return err;
 }
@@ -358,14 +367,25 @@ static const struct baton_function_ops pci_ops = {
 	.present		= baton_pci_present,
 };
 
+static struct pci_driver baton_pci_driver;
+
 static int baton_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct baton_pci *p;
 	int err;
 
+	/* It may have to be reset by force, and they have owners who would not be told. */
+	if (pci_num_vf(pdev)) {
+		dev_err(&pdev->dev, "has %d VFs, which another driver made: not taken with them; have that one end them (sriov_numvfs)\n",
+			pci_num_vf(pdev));
+		return -EBUSY;
+	}
 	p = kzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return -ENOMEM;
+	p->mdev.pci_dev = pdev;
+	baton_pci_vfs_init(p);
+	baton_pci_vfs_find(p, &baton_pci_driver);
 
 	err = pci_enable_device(pdev);
 	if (err)
@@ -377,7 +397,6 @@ static int baton_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_clear_master(pdev);
 	pcie_capability_clear_word(pdev, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_NOSNOOP_EN);
 
-	p->mdev.pci_dev = pdev;
 	err = vp_modern_probe(&p->mdev);
 	if (err) {
 		dev_err(&pdev->dev, "%04x:%04x is not a modern virtio function: %pe\n",
@@ -388,6 +407,7 @@ static int baton_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pci_save_state(pdev);
 	if (err)
 		goto err_modern;
+	pci_read_config_word(pdev, PCI_COMMAND, &p->command);
 	p->saved = pci_store_saved_state(pdev);
 	if (!p->saved) {
 		err = -ENOMEM;
@@ -403,9 +423,14 @@ static int baton_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = baton_function_register(&p->fn);
 	if (err)
 		goto err_queues;
+	err = baton_pci_vfs_join(p);
+	if (err)
+		goto err_function;
 
 	return 0;
 
+err_function:
+	baton_function_unregister(&p->fn);
 err_queues:
 	pci_set_drvdata(pdev, NULL);
 	baton_pci_put_queues(p);
@@ -415,6 +440,7 @@ err_modern:
 err_disable:
 	pci_disable_device(pdev);
 err_free:
+	baton_pci_vfs_uninit(p);
 	kfree(p);
 	return err;
 }
@@ -423,13 +449,31 @@ static void baton_pci_remove(struct pci_dev *pdev)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
+	baton_pci_vfs_leave(p);
+	/* Without its driver nobody would tell their owners of its resets. */
+	if (pci_num_vf(pdev)) {
+		dev_info(&pdev->dev, "goes, and its %d VFs with it\n", pci_num_vf(pdev));
+		baton_function_ask(&p->fn);
+		baton_pci_vfs_configure(p, 0);
+	}
 	baton_function_unregister(&p->fn);
 	pci_set_drvdata(pdev, NULL);
 	baton_pci_put_queues(p);
 	kfree(p->saved);
 	vp_modern_remove(&p->mdev);
 	pci_disable_device(pdev);
+	baton_pci_vfs_uninit(p);
 	kfree(p);
+}
+
+/* The PCI core's lock of the device keeps it from being removed, or reset through sysfs. */
+static int baton_pci_sriov_configure(struct pci_dev *pdev, int nr)
+{
+	/* Xen gives them away behind their drivers' backs. */
+	if (pci_vfs_assigned(pdev))
+		return -EBUSY;
+
+	return baton_pci_vfs_configure(pci_get_drvdata(pdev), nr);
 }
 
 static void baton_pci_shutdown(struct pci_dev *pdev)
@@ -441,16 +485,12 @@ static void baton_pci_shutdown(struct pci_dev *pdev)
 
 static void baton_pci_reset_prepare(struct pci_dev *pdev)
 {
-	struct baton_pci *p = pci_get_drvdata(pdev);
-
-	baton_function_reset_prepare(&p->fn);
+	baton_pci_vfs_reset_prepare(pci_get_drvdata(pdev));
 }
 
 static void baton_pci_reset_done(struct pci_dev *pdev)
 {
-	struct baton_pci *p = pci_get_drvdata(pdev);
-
-	baton_function_reset_done(&p->fn);
+	baton_pci_vfs_reset_done(pci_get_drvdata(pdev));
 }
 
 /*
@@ -465,6 +505,7 @@ static pci_ers_result_t baton_pci_error_detected(struct pci_dev *pdev, pci_chann
 	if (state == pci_channel_io_normal)
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	baton_function_error(&p->fn, state == pci_channel_io_perm_failure);
+	baton_pci_vfs_error(p, state == pci_channel_io_perm_failure);
 
 	return state == pci_channel_io_frozen ? PCI_ERS_RESULT_NEED_RESET
 					      : PCI_ERS_RESULT_DISCONNECT;
@@ -475,10 +516,10 @@ static pci_ers_result_t baton_pci_mmio_enabled(struct pci_dev *pdev)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
-	baton_function_reset_prepare(&p->fn);
-	if (baton_pci_reset(&p->fn, RECOVERY_MS))
+	baton_pci_vfs_reset_prepare(p);
+	if (baton_pci_reset_itself(p, RECOVERY_MS))
 		dev_warn(&pdev->dev, "not reset after an error: it has no FLR, or did not come back\n");
-	baton_function_reset_done(&p->fn);
+	baton_pci_vfs_reset_done(p);
 
 	return PCI_ERS_RESULT_RECOVERED;
 }
@@ -490,6 +531,7 @@ static pci_ers_result_t baton_pci_slot_reset(struct pci_dev *pdev)
 	if (!pci_load_saved_state(pdev, p->saved))
 		pci_restore_state(pdev);
 	baton_function_recover(&p->fn);
+	baton_pci_vfs_recover(p);
 
 	return PCI_ERS_RESULT_RECOVERED;
 }
@@ -530,6 +572,7 @@ static struct pci_driver baton_pci_driver = {
 	.probe		= baton_pci_probe,
 	.remove		= baton_pci_remove,
 	.shutdown	= baton_pci_shutdown,
+	.sriov_configure = baton_pci_sriov_configure,
 	.err_handler	= &err_handler,
 	.driver.pm	= pm_sleep_ptr(&baton_pci_pm),
 };

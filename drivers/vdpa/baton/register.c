@@ -44,6 +44,22 @@ int baton_function_register(struct baton_function *fn)
 EXPORT_SYMBOL_GPL(baton_function_register);
 
 /**
+ * baton_function_ask() - a function is to go, after others
+ * @fn: the function
+ *
+ * A user who has its vDPA device open is asked now to close it, and the moment that he is given
+ * for that begins. To be called of all functions that are to go one after the other,
+ * before the first one does.
+ *
+ * Context: may sleep; while nobody unregisters @fn.
+ */
+void baton_function_ask(struct baton_function *fn)
+{
+	baton_mgmt_ask(fn->baton);
+}
+EXPORT_SYMBOL_GPL(baton_function_ask);
+
+/**
  * baton_function_unregister() - take a function off the vDPA bus
  * @fn: the function
  *
