@@ -278,7 +278,7 @@ def main():
     global counts
     ktap_start(6)
     # What baton and the kernel's drivers say when somebody else was faster.
-    expect_log(r"was reset under its|baton_pci .*(refused|exceed|to be reset|makes no sense|is not mapped)|"
+    expect_log(r"was reset under its|failed under the kernel's driver|its virtio driver was bound anew|baton_pci .*(refused|exceed|to be reset|makes no sense|is not mapped)|"
                r"callbacks suppressed|virtio_(net|blk) virtio\d+:|virtio\d+: |Unexpected TXQ|"
                r"net eth\d+: |no iotlb for asid|I/O error|Buffer I/O|unable to read (partition|RDB block)|"
                r"virtio_vdpa|control queue failed|block device autoloading is deprecated|"

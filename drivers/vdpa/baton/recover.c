@@ -113,7 +113,7 @@ static void recover_tell(struct baton_vdpa *bv, int err)
 
 static void recover_work(struct work_struct *work)
 {
-	struct baton_vdpa *bv = container_of(work, struct baton_vdpa, recovery.work);
+	struct baton_vdpa *bv = container_of(work, struct baton_vdpa, recovery.work.work);
 	struct device *virtio = recover_decide(bv);
 
 	if (!virtio)
@@ -131,7 +131,7 @@ static void recover_work(struct work_struct *work)
  */
 void baton_recover_init(struct baton_vdpa *bv)
 {
-	INIT_WORK(&bv->recovery.work, recover_work);
+	INIT_DELAYED_WORK(&bv->recovery.work, recover_work);
 }
 
 /**
@@ -143,5 +143,5 @@ void baton_recover_init(struct baton_vdpa *bv)
  */
 void baton_recover_uninit(struct baton_vdpa *bv)
 {
-	cancel_work_sync(&bv->recovery.work);
+	cancel_delayed_work_sync(&bv->recovery.work);
 }

@@ -21,11 +21,14 @@ struct baton_vdpa;
  * &baton.lock guards all but @work.
  */
 struct baton_recovery {
-	struct work_struct work;
+	struct delayed_work work;
 	bool tried;
 	unsigned long when;
 	bool given_up;
 };
+
+/* Several resets may come together: a bus that recovers tells of each function on it. */
+#define BATON_RECOVER_DELAY	msecs_to_jiffies(300)
 
 /*
  * See whether the kernel's driver needs the function anew. The work item finds that out: here, nothing
@@ -35,7 +38,7 @@ struct baton_recovery {
  */
 static inline void baton_recover_begin(struct baton_recovery *recovery)
 {
-	queue_work(baton_wq, &recovery->work);
+	queue_delayed_work(baton_wq, &recovery->work, BATON_RECOVER_DELAY);
 }
 
 void baton_recover_init(struct baton_vdpa *bv);
