@@ -109,7 +109,7 @@ void baton_domain_widen(struct baton *b, u64 bytes)
 
 	if (!dom->isolated)
 		return;
-	/* Where it does not fit, nothing is left for users to map, and none of their queues starts. */
+	/* Where it does not fit, users can map nothing, and none of their queues starts. */
 	dom->window.first -= min(bytes, dom->window.first - dom->iova.span.first);
 	dom->reserved[0] = dom->window;
 }

@@ -69,9 +69,9 @@ void baton_irq_queue(struct baton_queue *bq)
 }
 
 /*
- * A device that wants to be reset says so by a configuration interrupt (virtio 1.2, 2.1.1); a kernel
- * driver does not look, and recover.c helps it. With a single vector each interrupt may be one: the
- * owner then looks at its configuration more often than needed.
+ * A device that wants to be reset says so by a configuration interrupt (virtio 1.2, 2.1.1); a
+ * kernel driver does not look, and recover.c helps it. With a single vector each interrupt may be
+ * one: the owner then looks at its configuration more often than needed.
  */
 static void irq_config_changed(struct baton_vdpa *bv)
 {

@@ -171,6 +171,21 @@ static void mgmt_ask_user(struct baton_vdpa *bv)
 			 name, bv->user_comm, bv->user_pid);
 }
 
+/* Its vDPA device, with a reference, if a user could have it open. He is going to be asked. */
+static struct baton_vdpa *mgmt_find_user(struct baton *b)
+{
+	struct baton_vdpa *bv;
+
+	guard(mutex)(&b->lock);
+	bv = b->bv;
+	if (b->owner.consumer != BATON_USER || !bv || bv->leave.begun)
+		return NULL;
+	get_device(&bv->vdpa.dev);
+	WRITE_ONCE(bv->leave.asked, jiffies | 1);
+
+	return bv;
+}
+
 /**
  * baton_mgmt_ask() - the function is to go in a moment: ask its user to close the vDPA device
  * @b: the function
@@ -181,14 +196,8 @@ static void mgmt_ask_user(struct baton_vdpa *bv)
  */
 void baton_mgmt_ask(struct baton *b)
 {
-	struct baton_vdpa *bv = NULL;
+	struct baton_vdpa *bv = mgmt_find_user(b);
 
-	scoped_guard(mutex, &b->lock)
-		if (b->owner.consumer == BATON_USER && b->bv && !b->bv->leave.begun) {
-			bv = b->bv;
-			get_device(&bv->vdpa.dev);
-			WRITE_ONCE(bv->leave.asked, jiffies | 1);
-		}
 	if (!bv)
 		return;
 	mgmt_ask_user(bv);

@@ -3,9 +3,10 @@
  * The function driver for virtio-pci: PFs and VFs of SmartNICs and DPUs, and
  * QEMU's devices. Registers are the business of virtio_pci_modern_dev.
  *
- * There are no locks here but that of a PF and its VFs (pci.h). The core calls the operations that may
- * sleep under &baton.lock, but for get_doorbell (linux/baton.h); the PCI core calls its own with the
- * device lock of the function held. Doorbells, which kicks read without a lock, are constant from find_queues to remove.
+ * There are no locks here but that of a PF and its VFs (pci.h). The core calls operations that may
+ * sleep under &baton.lock, but for get_doorbell (linux/baton.h); the PCI core calls its own with
+ * the device lock of the function held. Doorbells, which kicks read without a lock, are constant
+ * from find_queues to remove.
  *
  * There is no device table: the functions belong to virtio-pci unless somebody
  * asks for this driver by driver_override.

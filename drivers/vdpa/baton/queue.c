@@ -254,8 +254,8 @@ const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton
 
 /*
  * Rings are at IOVAs. A user who gives addresses of his process instead would see nothing but
- * faults of the IOMMU, so the log says so: by a notice, since the rings may be mapped later; not so
- * in the window, where the function's indices would be taken for answers to control commands (C7.1).
+ * faults of the IOMMU, so the log says so: by a notice, since the rings may be mapped later. Not so
+ * in the window, where the function's indices would pass for answers to control commands (C7.1).
  */
 static bool queue_is_in_place(const struct baton_vdpa *bv, const struct baton_queue *bq)
 {

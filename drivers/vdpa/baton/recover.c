@@ -36,11 +36,11 @@ static bool recover_can_pause(const struct baton *b)
  */
 static bool recover_is_wanted(const struct baton_vdpa *bv, const struct baton *b)
 {
-	if (b->owner.consumer != BATON_KERNEL || !b->virtio.dev || !bv->needs_reset ||
-	    READ_ONCE(bv->leave.begun) || b->virtio.aside || !b->fn->ops->present(b->fn))
+	if (b->owner.consumer != BATON_KERNEL || !b->virtio.dev || !READ_ONCE(bv->needs_reset) ||
+	    READ_ONCE(bv->leave.begun) || READ_ONCE(b->virtio.aside) || !b->fn->ops->present(b->fn))
 		return false;
 
-	/* The requests of a driver that could step aside are lost with the function: it would wait for them. */
+	/* A driver that could step aside has lost its requests: it would wait for them. */
 	return b->owner.state == BATON_KERNEL_OWNS ||
 	       (b->owner.state == BATON_LOST && !recover_can_pause(b));
 }

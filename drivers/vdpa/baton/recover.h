@@ -31,8 +31,8 @@ struct baton_recovery {
 #define BATON_RECOVER_DELAY	msecs_to_jiffies(300)
 
 /*
- * See whether the kernel's driver needs the function anew. The work item finds that out: here, nothing
- * is looked at.
+ * See whether the kernel's driver needs the function anew. The work item finds that out: here,
+ * nothing is looked at.
  *
  * Context: any; between baton_recover_init() and baton_recover_uninit().
  */

@@ -99,8 +99,8 @@ static void relay_give_up(struct baton_relay *relay, const char *what)
  * Forwards and returns whatever there is, for kicks and interrupts alike: who polls gets used
  * entries by his kicks. Returns whether the owner is to be told. Context: any.
  *
- * A kick comes with an eventfd locked, and the callback may signal just that: the owner is told by irq_work
- * then. That is queued before the lock is released: relay_release() waits for what was queued while the relay ran.
+ * A kick comes with an eventfd locked, and the callback may signal just that: the owner is told by
+ * irq_work then. It is queued before the lock is released, so that relay_release() waits for it.
  */
 static bool relay_run(struct baton_relay *relay, bool kicked)
 {

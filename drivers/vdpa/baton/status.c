@@ -198,7 +198,8 @@ void baton_status_set(struct baton_vdpa *bv, u8 status)
 	 * not have it: DRIVER_OK is refused then, and its queues are broken. Some drivers
 	 * cannot be unbound after a restore that failed half-way.
 	 */
-	if (added & VIRTIO_CONFIG_S_FEATURES_OK && status_negotiate(bv) && !b->virtio.aside)
+	if (added & VIRTIO_CONFIG_S_FEATURES_OK && status_negotiate(bv) &&
+	    !READ_ONCE(b->virtio.aside))
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK &&
 	    (!(status & VIRTIO_CONFIG_S_FEATURES_OK) || status_grant(bv))) {

@@ -28,7 +28,7 @@ struct baton_uevent {
 	struct delayed_work work;
 };
 
-/* How much later the first change of several is told: whoever can provoke them is no burden for udev. */
+/* How much later the first of several changes is told: who provokes them is no burden for udev. */
 #define BATON_UEVENT_DELAY	msecs_to_jiffies(100)
 
 /* Context: any; between baton_uevent_init() and baton_uevent_uninit(). */

@@ -271,14 +271,14 @@ void baton_virtio_pause(struct baton *b)
 		return;
 	}
 	b->virtio.paused = pause;
-	b->virtio.aside = true;
+	WRITE_ONCE(b->virtio.aside, true);
 	b->virtio.noio = memalloc_noio_save();
 }
 
 /* The driver's restore has returned @err: says how that went. &baton.lock not held. */
 static void virtio_return(struct baton *b, int err)
 {
-	b->virtio.aside = false;
+	WRITE_ONCE(b->virtio.aside, false);
 	guard(mutex)(&b->lock);
 	if (b->owner.state == BATON_KERNEL_OWNS)
 		dev_info(b->fn->dev, "the virtio driver goes on after a reset\n");
@@ -371,7 +371,7 @@ int baton_virtio_sleep(struct baton *b)
 	mutex_unlock(&b->lock);
 	if (owned && dev->driver && drv_to_virtio(dev->driver)->freeze) {
 		err = baton_compat_virtio_freeze(dev_to_virtio(dev));
-		b->virtio.aside = !err;
+		WRITE_ONCE(b->virtio.aside, !err);
 		if (!err)
 			b->virtio.asleep = get_device(dev);
 		else
@@ -401,7 +401,7 @@ void baton_virtio_wake(struct baton *b)
 	if (dev->driver)
 		virtio_return(b, baton_compat_virtio_restore(dev_to_virtio(dev)));
 	else
-		b->virtio.aside = false;
+		WRITE_ONCE(b->virtio.aside, false);
 	device_unlock(dev);
 	put_device(dev);
 }
