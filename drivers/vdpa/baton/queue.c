@@ -253,11 +253,11 @@ const char *baton_queue_unusable(const struct baton_vdpa *bv, const struct baton
 }
 
 /*
- * Rings are at IOVAs. A user who gives addresses of his process instead would see nothing but
- * faults of the IOMMU, so the log says so: by a notice, since the rings may be mapped later. Not so
- * in the window, where the function's indices would pass for answers to control commands (C7.1).
+ * Rings are at IOVAs. A user who gives addresses of his process would see nothing but faults of the
+ * IOMMU, so when it @runs the log says so: by a notice, since the rings may be mapped later. Not in
+ * the window, where the function's indices would pass for answers to commands (C7.1): false then.
  */
-static bool queue_is_in_place(const struct baton_vdpa *bv, const struct baton_queue *bq)
+static bool queue_is_in_place(const struct baton_vdpa *bv, const struct baton_queue *bq, bool runs)
 {
 	unsigned int event = bv->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX) ? 2 : 0;
 	bool packed = queue_is_packed(bv);
@@ -276,19 +276,18 @@ static bool queue_is_in_place(const struct baton_vdpa *bv, const struct baton_qu
 
 	if (b->owner.owner != BATON_USER || bq->index == bv->ctrl.index)
 		return true;
-	for (i = 0; i < ARRAY_SIZE(parts); i++)
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (baton_range_touches(&b->domain.window, parts[i].addr, parts[i].len))
 			return false;
-	for (i = 0; i < ARRAY_SIZE(parts); i++)
-		if (!baton_space_covers(b, b->domain.data_asid, parts[i].addr, parts[i].len,
-					parts[i].write))
-			break;
-	if (i < ARRAY_SIZE(parts))
+		if (!runs || baton_space_covers(b, b->domain.data_asid, parts[i].addr,
+						parts[i].len, parts[i].write))
+			continue;
 		baton_report_notice(b,
 				    "queue %u: its %s area, %llu bytes at %#llx, is not mapped for %s: nothing moves until it is (rings have IOVAs, not addresses of the process)",
 				    bq->index, parts[i].name, parts[i].len, parts[i].addr,
 				    parts[i].write ? "writing" : "reading");
-
+		break;
+	}
 	return true;
 }
 
@@ -339,7 +338,7 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 				     queue_common_max(bv));
 		return -EINVAL;
 	}
-	if (!what && !queue_is_in_place(bv, bq))
+	if (!what && !queue_is_in_place(bv, bq, false))
 		what = "place (where no user can map anything)";
 	if (what) {
 		baton_report_refusal(b,
@@ -381,6 +380,7 @@ int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq)
 	/* Pairs with irq_handle_vector(), which looks at the vector of queues that are enabled. */
 	smp_store_release(&bq->enabled, true);
 	bq->ran = true;
+	queue_is_in_place(bv, bq, true);
 
 	return 0;
 }
