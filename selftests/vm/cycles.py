@@ -18,13 +18,11 @@ import itertools
 import signal
 import socket
 
-from leftovers import grown, msi_interrupts, objects, pages
+from leftovers import judge, measure
 from lib import *
 from vhost_vdpa import *
 
 CYCLES = int(os.environ.get("BATON_CYCLES", 250))
-# Bytes for each cycle that do not count, and what the kernel moves between its caches anyway.
-LIMIT, NOISE = 110, 96 << 10
 BUS = pathlib.Path("/sys/bus/vdpa")
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 BROADCAST = b"\xff" * 6
@@ -132,18 +130,12 @@ def main():
     pathlib.Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
 
     cycles(12)      # what is allocated once, is allocated now
-    before = objects(), pages(), pinned(), msi_interrupts()
+    before = measure()
     start = time.monotonic()
     with case(f"{CYCLES} times from the kernel to a user and back"):
         cycles(CYCLES)
     note(f"{(time.monotonic() - start) / CYCLES * 1000:.0f} ms each")
-    after = objects(), pages(), pinned(), msi_interrupts()
-    limit = NOISE + LIMIT * CYCLES
-    size = grown(before[0], after[0]) + grown(before[1], after[1])
-    ok("no memory is left behind", size <= limit, f"{size} bytes, limit {limit}")
-    equal("no pages stay pinned", after[2], before[2])
-    equal("interrupts as before", after[3], before[3])
-    equal("no faults", faults(), 0)
+    judge(before, measure(), CYCLES)
     with case("it still works for both"):
         cycles(1)
         sh("vdpa_bind v0 virtio_vdpa; net_up v0; pings")

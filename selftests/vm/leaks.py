@@ -10,7 +10,7 @@
 # topology: net
 # timeout: 120
 # not on kasan: what is freed stays aside for a while there, to catch who still uses it
-from leftovers import grown, msi_interrupts, objects, pages
+from leftovers import grown, measure
 from lib import *
 from netlink import Vdpa
 from vhost_vdpa import *
@@ -44,11 +44,11 @@ ktap_start(7)
 for name, what, count in (("add and del", cycles, CYCLES),
                           ("add, traffic as user and del", uses, USES)):
     what(count // 10)       # what is allocated once, is allocated now
-    before = objects(), pages(), pinned(), msi_interrupts()
+    before = measure()
     start = time.monotonic()
     what(count)
     note(f"{count} cycles in {time.monotonic() - start:.1f} s")
-    after = objects(), pages(), pinned(), msi_interrupts()
+    after = measure()
     limit = NOISE + LIMIT * count
     size = grown(before[0], after[0])
     ok(f"{count} x {name}: no objects left", size <= limit, f"{size} bytes, limit {limit}")

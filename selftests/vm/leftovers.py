@@ -5,11 +5,13 @@ import pathlib
 import re
 import time
 
-from lib import note
+from lib import equal, faults, note, ok, pinned
 
 PAGES = re.compile(r"^(SecPageTables|VmallocUsed|Percpu): +(\d+) kB$", re.M)
 CACHES = r"kmalloc-\S+|kernfs_node_cache|radix_tree_node|iommu_\S+"
 READINGS = 8
+# Bytes for each cycle that do not count, and what the kernel moves between its caches anyway.
+LIMIT, NOISE = 110, 96 << 10
 
 
 def slabs(caches):
@@ -51,3 +53,17 @@ def grown(before, after):
         if before[name] != after[name]:
             note(f"{name}: {after[name] - before[name]:+} bytes")
     return sum(after.values()) - sum(before.values())
+
+
+def measure():
+    return objects(), pages(), pinned(), msi_interrupts()
+
+
+def judge(before, after, cycles):
+    """Four cases: what so many cycles have left behind."""
+    limit = NOISE + LIMIT * cycles
+    size = grown(before[0], after[0]) + grown(before[1], after[1])
+    ok("no memory is left behind", size <= limit, f"{size} bytes, limit {limit}")
+    equal("no pages stay pinned", after[2], before[2])
+    equal("interrupts as before", after[3], before[3])
+    equal("no faults", faults(), 0)

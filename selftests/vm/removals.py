@@ -13,13 +13,11 @@
 # not on kasan: what is freed stays aside for a while there, to catch who still uses it
 import itertools
 
-from leftovers import grown, msi_interrupts, objects, pages
+from leftovers import judge, measure
 from lib import *
 from vhost_vdpa import *
 
 CYCLES = int(os.environ.get("BATON_CYCLES", 40))
-# Bytes for each cycle that do not count, and what the kernel moves between its caches anyway.
-LIMIT, NOISE = 110, 96 << 10
 GONE = pathlib.Path("/sys/devices/baton")
 ADDRESS = function("net0")
 WAYS = ("vdpa dev del {}", "echo " + ADDRESS + " >/sys/bus/pci/drivers/baton_pci/unbind; bind_baton net0")
@@ -51,7 +49,7 @@ def left():
     for _ in range(4):
         pathlib.Path("/proc/sys/vm/drop_caches").write_text("2")
         time.sleep(0.5)
-    return objects(), pages(), pinned(), msi_interrupts()
+    return measure()
 
 
 def main():
@@ -63,14 +61,7 @@ def main():
     with case(f"{CYCLES} times taken away from a user who stays"):
         removals(CYCLES)
     note(f"{(time.monotonic() - start) / CYCLES * 1000:.0f} ms each")
-    after = left()
-    limit = NOISE + LIMIT * CYCLES
-    size = grown(before[0], after[0]) + grown(before[1], after[1])
-    note(f"{size} bytes more")
-    ok("no memory is left behind", size <= limit, f"{size} bytes, limit {limit}")
-    equal("no pages stay pinned", after[2], before[2])
-    equal("interrupts as before", after[3], before[3])
-    equal("no faults", faults(), 0)
+    judge(before, left(), CYCLES)
     with case("it works for the next"):
         sh("vdpa_add v0 net0")
         exercise(user_node("v0"))
