@@ -258,18 +258,15 @@ static void mgmt_release(struct work_struct *work)
  */
 static unsigned int mgmt_patience(struct baton_vdpa *bv)
 {
-	const struct baton_class *class;
-
 	CLASS(baton_vdpa, b)(bv);
 	/* From here on no consumer is accepted: consumer_comes() reads this under the lock. */
 	WRITE_ONCE(bv->leave.begun, true);
-	class = b->config.class;
 	/* A function that is gone answers no request: losing it breaks its driver's queues. */
 	if (!b->fn->ops->present(b->fn))
 		baton_handover_event(b, BATON_EV_LOSE);
 	if (b->owner.consumer == BATON_USER)
 		return GRACE_MS;
-	if (b->owner.consumer == BATON_KERNEL && class && class->pausable)
+	if (b->owner.consumer == BATON_KERNEL && baton_virtio_can_pause(b))
 		return BATON_STUCK_MS;
 
 	return 0;

@@ -539,8 +539,7 @@ static pci_ers_result_t baton_pci_slot_reset(struct pci_dev *pdev)
 {
 	struct baton_pci *p = pci_get_drvdata(pdev);
 
-	if (!pci_load_saved_state(pdev, p->saved))
-		pci_restore_state(pdev);
+	baton_pci_restore(p);
 	baton_function_recover(&p->fn);
 	baton_pci_vfs_recover(p);
 

@@ -8,6 +8,7 @@
 #include <linux/baton.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/virtio_pci_modern.h>
 #include <linux/workqueue.h>
 
@@ -69,6 +70,15 @@ struct baton_pci {
 static inline struct baton_pci *to_baton_pci(struct baton_function *fn)
 {
 	return container_of(fn, struct baton_pci, fn);
+}
+
+/* As the PCI core does after its own resets: configuration space as it was when all was well. */
+static inline void baton_pci_restore(struct baton_pci *p)
+{
+	struct pci_dev *pdev = p->mdev.pci_dev;
+
+	if (!pci_load_saved_state(pdev, p->saved))
+		pci_restore_state(pdev);
 }
 
 #endif /* BATON_PCI_H */

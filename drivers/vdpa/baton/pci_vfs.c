@@ -30,15 +30,6 @@ static struct pci_dev *vfs_pdev(struct baton_pci *p)
 	return p->mdev.pci_dev;
 }
 
-/* What the PCI core does for the function that it resets. */
-static void vfs_restore(struct baton_pci *vf)
-{
-	struct pci_dev *pdev = vfs_pdev(vf);
-
-	if (!pci_load_saved_state(pdev, vf->saved))
-		pci_restore_state(pdev);
-}
-
 /**
  * baton_pci_vfs_heal() - make a function accessible that somebody else may have reset
  * @p: any function
@@ -59,7 +50,7 @@ void baton_pci_vfs_heal(struct baton_pci *p)
 		return;
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	if (p->command & ~command & PCI_COMMAND_MEMORY)
-		vfs_restore(p);
+		baton_pci_restore(p);
 }
 
 static void vfs_watch(struct baton_pci *p)
@@ -79,7 +70,7 @@ static void vfs_look(struct work_struct *work)
 		return;
 	pci_read_config_word(vfs_pdev(p), PCI_COMMAND, &command);
 	if (!(command & PCI_COMMAND_MASTER) && READ_ONCE(p->masters) == masters) {
-		vfs_restore(p);
+		baton_pci_restore(p);
 		baton_function_recover(&p->fn);
 		return;
 	}
@@ -294,7 +285,7 @@ void __no_context_analysis baton_pci_vfs_reset_done(struct baton_pci *p)
 
 	/* Last in, first out: see memalloc_noio_save() in baton_virtio_pause(). */
 	list_for_each_entry_reverse(vf, &p->vfs, sibling) {
-		vfs_restore(vf);
+		baton_pci_restore(vf);
 		vfs_end(vf);
 	}
 	mutex_unlock(&p->vfs_lock);
@@ -331,7 +322,7 @@ void baton_pci_vfs_recover(struct baton_pci *p)
 	guard(mutex)(&p->vfs_lock);
 	p->nr_resets++;
 	list_for_each_entry(vf, &p->vfs, sibling) {
-		vfs_restore(vf);
+		baton_pci_restore(vf);
 		baton_function_recover(&vf->fn);
 	}
 }

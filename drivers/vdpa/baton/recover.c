@@ -25,11 +25,6 @@
 
 #define RECOVER_SECONDS	60
 
-static bool recover_can_pause(const struct baton *b)
-{
-	return b->config.class && b->config.class->pausable;
-}
-
 /*
  * Whether the kernel's driver needs it, and nobody else sees to it: who deletes the device, and
  * who has the driver step aside for a reset of his own.
@@ -42,7 +37,7 @@ static bool recover_is_wanted(const struct baton_vdpa *bv, const struct baton *b
 
 	/* A driver that could step aside has lost its requests: it would wait for them. */
 	return b->owner.state == BATON_KERNEL_OWNS ||
-	       (b->owner.state == BATON_LOST && !recover_can_pause(b));
+	       (b->owner.state == BATON_LOST && !baton_virtio_can_pause(b));
 }
 
 static bool recover_is_circle(const struct baton_recovery *recovery)
@@ -70,7 +65,7 @@ static struct device *recover_decide(struct baton_vdpa *bv)
 	else
 		dev_warn(b->fn->dev, "has failed under the kernel's driver, or asks to be reset: the driver is to set it up anew\n");
 	/* What its driver waits for on its way out must not be waited for. */
-	if (!recover_can_pause(b))
+	if (!baton_virtio_can_pause(b))
 		baton_handover_event(b, BATON_EV_LOSE);
 	if (again)
 		return NULL;
@@ -118,7 +113,7 @@ static void recover_work(struct work_struct *work)
 
 	if (!virtio)
 		return;
-	if (recover_can_pause(bv->made_of))
+	if (baton_virtio_can_pause(bv->made_of))
 		baton_virtio_renew(bv->made_of);
 	else
 		recover_tell(bv, recover_rebind(virtio));

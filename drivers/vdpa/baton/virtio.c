@@ -238,6 +238,18 @@ static bool pause_await(struct baton_virtio_pause *pause)
 }
 
 /**
+ * baton_virtio_can_pause() - can the kernel's driver step aside while user space runs?
+ * @b: the function
+ *
+ * Context: any; a constant of the function.
+ * Return: true if so; that there is such a driver is not said.
+ */
+bool baton_virtio_can_pause(const struct baton *b)
+{
+	return b->config.class && b->config.class->pausable;
+}
+
+/**
  * baton_virtio_pause() - have the kernel's driver let go of the function
  * @b: the function
  *
@@ -251,7 +263,7 @@ void baton_virtio_pause(struct baton *b)
 {
 	struct baton_virtio_pause *pause;
 
-	if (!b->config.class || !b->config.class->pausable)
+	if (!baton_virtio_can_pause(b))
 		return;
 	pause = pause_begin(b);
 	if (!pause)
