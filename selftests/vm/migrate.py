@@ -44,15 +44,16 @@ def moves(guest, name, qemu=""):
 
 
 def cancelled(guest):
-    """Slow enough to be caught in the middle."""
-    guest.qmp("migrate-set-parameters", **{"max-bandwidth": 10000})
+    """Slow enough to be caught in the middle, and never done: the guest always has more than what may be
+    left for the last millisecond."""
+    guest.qmp("migrate-set-parameters", **{"max-bandwidth": 10000, "downtime-limit": 1})
     with arrives("v1", "", LINK):
         guest.qmp("migrate", uri=LINK)
         wait_for(lambda: state(guest) == "active", 20)
         guest.goes_on(60)
         guest.qmp("migrate_cancel")
         wait_for(lambda: state(guest) == "cancelled", 20)
-    guest.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 30})
+    guest.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 30, "downtime-limit": 300})
     guest.goes_on(60)
 
 
