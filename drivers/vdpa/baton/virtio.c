@@ -152,6 +152,26 @@ static bool pause_is_owned(struct baton *b)
 	return b->owner.state == BATON_KERNEL_OWNS;
 }
 
+/*
+ * The driver's restore has returned @err: says how that went. The virtio device's lock is held, or the
+ * driver could have been unbound since; &baton.lock is not.
+ */
+static void virtio_return(struct baton *b, int err)
+{
+	WRITE_ONCE(b->virtio.aside, false);
+	guard(mutex)(&b->lock);
+	if (b->owner.state == BATON_KERNEL_OWNS)
+		dev_info(b->fn->dev, "the virtio driver goes on after a reset\n");
+	else if (err)
+		baton_report_fault(b,
+				   "the virtio driver could not go on after a reset (%pe): its requests fail; unbind it",
+				   ERR_PTR(err));
+	else
+		baton_report_fault(b,
+				   "the virtio driver went on after a reset, and the function did not (state %s): its requests fail; unbind it",
+				   baton_owner_state_name(b->owner.state));
+}
+
 static void pause_work(struct work_struct *work)
 {
 	struct baton_virtio_pause *pause = container_of(work, struct baton_virtio_pause, work);
@@ -167,8 +187,11 @@ static void pause_work(struct work_struct *work)
 		complete(&pause->frozen);
 		wait_for_completion(&pause->go_on);
 	}
-	if (!pause->err)
+	if (!pause->err) {
 		pause->err = baton_compat_virtio_restore(virtio);
+		if (awaited)
+			virtio_return(pause->b, pause->err);
+	}
 	device_unlock(pause->dev);
 	memalloc_noio_restore(noio);
 	if (awaited)
@@ -201,16 +224,11 @@ static struct baton_virtio_pause *pause_begin(struct baton *b)
 	return pause;
 }
 
-static int pause_end(struct baton_virtio_pause *pause)
+static void pause_end(struct baton_virtio_pause *pause)
 {
-	int err;
-
 	complete(&pause->go_on);
 	wait_for_completion(&pause->restored);
-	err = pause->err;
 	pause_free(pause);
-
-	return err;
 }
 
 static unsigned long pause_answers(struct baton *b)
@@ -287,23 +305,6 @@ void baton_virtio_pause(struct baton *b)
 	b->virtio.noio = memalloc_noio_save();
 }
 
-/* The driver's restore has returned @err: says how that went. &baton.lock not held. */
-static void virtio_return(struct baton *b, int err)
-{
-	WRITE_ONCE(b->virtio.aside, false);
-	guard(mutex)(&b->lock);
-	if (b->owner.state == BATON_KERNEL_OWNS)
-		dev_info(b->fn->dev, "the virtio driver goes on after a reset\n");
-	else if (err)
-		baton_report_fault(b,
-				   "the virtio driver could not go on after a reset (%pe): its requests fail; unbind it",
-				   ERR_PTR(err));
-	else
-		baton_report_fault(b,
-				   "the virtio driver went on after a reset, and the function did not (state %s): its requests fail; unbind it",
-				   baton_owner_state_name(b->owner.state));
-}
-
 /**
  * baton_virtio_resume() - let the kernel's driver have the function again
  * @b: the function
@@ -315,14 +316,11 @@ static void virtio_return(struct baton *b, int err)
  */
 void baton_virtio_resume(struct baton *b)
 {
-	int err;
-
 	if (!b->virtio.paused)
 		return;
-	err = pause_end(b->virtio.paused);
+	pause_end(b->virtio.paused);
 	b->virtio.paused = NULL;
 	memalloc_noio_restore(b->virtio.noio);
-	virtio_return(b, err);
 }
 
 static struct device *virtio_find_host(struct baton *b)
