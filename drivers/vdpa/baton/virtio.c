@@ -153,8 +153,8 @@ static bool pause_is_owned(struct baton *b)
 }
 
 /*
- * The driver's restore has returned @err: says how that went. The virtio device's lock is held, or the
- * driver could have been unbound since; &baton.lock is not.
+ * The driver's restore has returned @err: says how that went. The virtio device's lock is held,
+ * or the driver could have been unbound since; &baton.lock is not.
  */
 static void virtio_return(struct baton *b, int err)
 {
