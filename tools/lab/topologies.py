@@ -295,6 +295,11 @@ TOPOLOGIES = {
         "functions": [net("net0"), blk("blk0"), mem("mem0")],
         "qemu": ["-m", "maxmem=2048M"],
     },
+    "sleepless": {
+        "doc": "net; a memory device and 9p, whose drivers do not step aside for a sleeping system",
+        "functions": [net("net0"), mem("mem0"), ninep("ninep0")],
+        "qemu": ["-m", "maxmem=2048M"],
+    },
     "odd": {
         "doc": "functions to refuse: no ACCESS_PLATFORM (plain0), legacy only (legacy0)",
         "functions": [plain(blk("plain0")),

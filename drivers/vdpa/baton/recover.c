@@ -35,9 +35,13 @@ static bool recover_is_wanted(const struct baton_vdpa *bv, const struct baton *b
 	    READ_ONCE(bv->leave.begun) || READ_ONCE(b->virtio.aside) || !b->fn->ops->present(b->fn))
 		return false;
 
-	/* A driver that could step aside has lost its requests: it would wait for them. */
+	/*
+	 * A driver that could step aside has lost its requests: it would wait for them. Blocked: it
+	 * was taken from its driver while the system slept.
+	 */
 	return b->owner.state == BATON_KERNEL_OWNS ||
-	       (b->owner.state == BATON_LOST && !baton_virtio_can_pause(b));
+	       ((b->owner.state == BATON_LOST || b->owner.state == BATON_BLOCKED) &&
+		!baton_virtio_can_pause(b));
 }
 
 static bool recover_is_circle(const struct baton_recovery *recovery)
