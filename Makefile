@@ -108,8 +108,8 @@ check-vm: ## tests in VMs, on Debian's kernels (KERNEL=6.12|7.2|7.3, TESTS="FILE
 fuzz: ## ioctls, mappings, netlink, fuzzed on the kasan kernel; how far it got (SECONDS=300)
 	@tools/lab/long fuzz $(seconds-or-300)
 
-storm: ## everybody at once, on one kernel (SECONDS=600, KERNEL=kasan)
-	@KERNEL=$(KERNEL) tools/lab/long storm $(seconds-or-600)
+storm: ## everybody at once, on one kernel (SECONDS=600, KERNEL=kasan, TOPOLOGY=hotplug|sriov|model)
+	@KERNEL=$(KERNEL) TOPOLOGY=$(TOPOLOGY) tools/lab/long storm $(seconds-or-600)
 
 # SECONDS has a default that is another verb's.
 seconds-or-300 = $(if $(filter file,$(origin SECONDS)),300,$(SECONDS))

@@ -69,6 +69,7 @@ ktap_start(3)
 expect_log("was reset under its consumer .kernel.|has failed under the kernel's driver, or asks|"
            f"{ANEW}|the virtio driver does not let the system sleep|virtio_mem virtio.: |PM: |done.$|"
            "virtio.*PM: ")
+pathlib.Path("/sys/module/suspend/parameters/pm_test_delay").write_text("1")
 sh("bind_baton ninep0; bind_baton mem0; bind_baton net0; "
    f"vdpa_add v0 ninep0; vdpa_add v1 mem0 device_features {FEATURES:#x}; vdpa_add v2 net0; "
    "vdpa_bind v0 virtio_vdpa; vdpa_bind v2 virtio_vdpa; net_up v2; pings")

@@ -3,18 +3,21 @@
 # C1, C2, C3, C8, C9, with everybody at once: consumers are bound and unbound, users open, map, run and
 # close or are killed, the function is reset by others, vDPA devices and functions come and go, and
 # attributes are read, each by a process of its own that makes random choices. Nobody hangs, nothing is
-# left behind, the IOMMU has no fault on record, and both functions work afterwards.
+# left behind, the IOMMU has no fault on record, and the functions work afterwards. On three topologies,
+# where functions go in other ways as well: slots are emptied; VFs come and go, with their PF and without;
+# functions ask to be reset.
 #
-#   net0 --- root port --- baton_pci --- v0 ---.
-#   blk0 --- root port --- baton_pci --- v1 ---'-- binder, users, killer, mapper, reader, resetter, ...
+#   net0, vf0 --- root port --- baton_pci --- v0 ---.
+#   blk0, vf1 --- root port --- baton_pci --- v1 ---+-- binder, users, killer, mapper, reader, resetter, ...
+#         net0, the PF -------- baton_pci --- v2 ---'
 #
-# One minute, two on debug kernels; BATON_STORM_SECONDS (`make storm SECONDS=600`) asks for more.
+# A minute or half of one, twice that on debug kernels; BATON_STORM_SECONDS (`make storm SECONDS=600`) asks for more.
 # BATON_SEED=N has each process choose as it did before; which of them comes first is up to the scheduler.
 #
 # shares: its VM
-# topology: hotplug
+# topology: hotplug sriov model
 # cpus: 2
-# timeout: 220
+# timeout: 240
 import fcntl
 import mmap
 import random
@@ -23,12 +26,18 @@ import socket
 
 from leftovers import msi_interrupts
 from lib import *
+from model import Model
 from netlink import Vdpa
 from vhost_vdpa import *
 
-SECONDS = int(os.environ.get("BATON_STORM_SECONDS", 60 * min(SLOWER, 2)))
 PCI = pathlib.Path("/sys/bus/pci")
-FUNCTIONS = {"v0": "net0", "v1": "blk0"}
+TOPOLOGY = (BATON_RUN / "topology").read_text().split()[0]
+SECONDS = int(os.environ.get("BATON_STORM_SECONDS", (60 if TOPOLOGY == "hotplug" else 30) * min(SLOWER, 2)))
+FUNCTIONS = {"v0": "vf0", "v1": "vf1", "v2": "net0"} if TOPOLOGY == "sriov" else {"v0": "net0", "v1": "blk0"}
+NETS = [name for name, fn in FUNCTIONS.items() if not fn.startswith("blk")]
+DISKS = [name for name in FUNCTIONS if name not in NETS]
+# Without suspend in the kernel, a disk's driver cannot step aside, and waits for ever.
+PAUSABLE = NETS + DISKS * pathlib.Path("/sys/power/pm_async").exists()
 IFF_UP, IFF_PROMISC, SIOCGIFFLAGS, SIOCSIFFLAGS = 1, 0x100, 0x8913, 0x8914
 # What goes wrong when somebody else was faster.
 USUAL_TROUBLE = (OSError, RuntimeError, AssertionError, ValueError, TimeoutError, StopIteration)
@@ -43,10 +52,12 @@ def node(name):
 
 
 @contextlib.contextmanager
-def turn(kind):
-    """vhost_vdpa offers a device to users before it has finished its probe, and oopses in complete() if one
-    has closed it by then: nobody opens while the binder binds."""
-    with open("/tmp/turn", "w", encoding="utf-8") as lock:
+def turn(kind, what="open"):
+    """What the kernel does not survive if it is done at once. vhost_vdpa offers a device to users before it
+    has finished its probe, and oopses in complete() if one has closed it by then: nobody opens while the
+    binder binds. And the PCI core takes the lock of a PF and that of its buses in one order when VFs go, and in
+    the other when the PF does."""
+    with open(f"/tmp/turn-{what}", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, kind)
         yield
 
@@ -84,12 +95,12 @@ def session(rng):
         dev.negotiate(USUAL)
         if far == 2:
             return
-        rings = [SplitQueue(dev, i, 64, mem) for i in range(1 + (name == "v0"))]
+        rings = [SplitQueue(dev, i, 64, mem) for i in range(1 + (name in NETS))]
         for ring in rings:
             ring.enable()
         dev.run()
         for _ in range(rng.randrange(20)):
-            if name == "v0":
+            if name in NETS:
                 rings[1].post([(mem.iova + 0x20000, 72, READ)])
             rings[-1].kick()
             time.sleep(0.005)
@@ -139,14 +150,14 @@ def reader(rng):
                 path.read_text()
     pathlib.Path("/proc/interrupts").read_text()
     with contextlib.suppress(OSError):
-        (VDPA / "v0/baton/policy").write_text(rng.choice(("strict", "permissive", "default")))
+        (VDPA / NETS[0] / "baton/policy").write_text(rng.choice(("strict", "permissive", "default")))
     time.sleep(rng.random() * 0.05)
 
 
 def resetter(rng):
-    # Without suspend in the kernel, a disk's driver cannot step aside, and waits for ever.
-    names = ("v0", "v0", "v1") if pathlib.Path("/sys/power/pm_async").exists() else ("v0",)
-    (address(rng.choice(names)) / "reset").write_text("1")
+    # What comes back is virtio-pci's for a moment, whose netdev waits for ever if it is reset.
+    with turn(fcntl.LOCK_SH, "slots"):
+        (address(rng.choice(PAUSABLE)) / "reset").write_text("1")
     time.sleep(rng.random() * 0.5)
 
 
@@ -163,18 +174,74 @@ def adder(rng):
     time.sleep(rng.random())
 
 
+def probe(name):
+    fn = address(name)
+    (fn / "driver_override").write_text("baton_pci")
+    (PCI / "drivers_probe").write_text(fn.name)
+
+
 def prober(rng):
     """The function itself comes and goes."""
     name = rng.choice(list(FUNCTIONS))
     with contextlib.suppress(OSError):
         (address(name) / "driver/unbind").write_text(address(name).name)
-    (PCI / "drivers_probe").write_text(address(name).name)
+    probe(name)
+    time.sleep(1 + 2 * rng.random())
+
+
+def remover(rng):
+    """The bus forgets a function, with its VFs, and finds it again; or its slot is emptied, and filled."""
+    name = rng.choice([name for name, fn in FUNCTIONS.items() if not fn.startswith("vf")])
+    with turn(fcntl.LOCK_EX, "slots"):
+        if TOPOLOGY == "hotplug" and rng.random() < 0.4:
+            unplug(name)
+        else:
+            (address(name) / "remove").write_text("1")
+        time.sleep(rng.random())
+        come_back()
+    time.sleep(2 + 2 * rng.random())
+
+
+def unplug(name):
+    sh(f"qmp device_del id={FUNCTIONS[name]}")
+    wait_for(lambda: not address(name).exists(), 20)
+
+
+def come_back():
+    """Whatever is not there; a PF before its VFs, which go with its driver."""
+    (PCI / "rescan").write_text("1")
+    for name, fn in reversed(FUNCTIONS.items()):
+        if not address(name).exists() and fn in PLUGS:
+            sh(f"qmp hmp 'device_add {PLUGS[fn]},id={fn},addr=0x0,disable-legacy=on,iommu_platform=on,aer=on'")
+            wait_for(address(name).exists, 20)
+        elif not address(name).exists():
+            (address("v2") / "sriov_drivers_autoprobe").write_text("0")
+            (address("v2") / "sriov_numvfs").write_text("2")
+        if not (address(name) / "driver").exists() or (address(name) / "driver").resolve().name != "baton_pci":
+            with contextlib.suppress(OSError):
+                (address(name) / "driver/unbind").write_text(address(name).name)
+            probe(name)
+
+
+def vf_changer(rng):
+    with turn(fcntl.LOCK_EX, "slots"):
+        (address("v2") / "sriov_numvfs").write_text("0")
+        time.sleep(rng.random())
+        come_back()
+    time.sleep(1 + 2 * rng.random())
+
+
+def breaker(rng):
+    """A function asks to be reset, and answers until then; or, if it is no disk whose requests would stay
+    unanswered, does not."""
+    name = rng.choice(PAUSABLE)
+    Model(FUNCTIONS[name]).do(f"needs_reset {1 if name in DISKS else rng.randrange(2)}")
     time.sleep(1 + 2 * rng.random())
 
 
 def netdev_user(rng):
     """What the kernel's driver is told to do: up, down, promiscuous; and packets."""
-    netdev = next(address("v0").glob("virtio*/net/*")).name.encode()
+    netdev = next(address(rng.choice(NETS)).glob("virtio*/net/*")).name.encode()
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         flags = rng.choice((IFF_UP, IFF_UP, IFF_UP | IFF_PROMISC, 0))
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", netdev, flags))
@@ -185,7 +252,7 @@ def netdev_user(rng):
 
 def disk_user(rng):
     """Reads; the disk may go away meanwhile."""
-    disk = next(address("v1").glob("virtio*/block/*")).name
+    disk = next(address(rng.choice(DISKS)).glob("virtio*/block/*")).name
     fd = os.open(f"/dev/{disk}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         for _ in range(rng.randrange(10)):
@@ -194,8 +261,11 @@ def disk_user(rng):
         os.close(fd)
 
 
-ACTORS = (binder, session, session, killer, mapper, reader, resetter, adder, prober, netdev_user,
-          disk_user)
+ACTORS = [binder, session, session, killer, mapper, reader, resetter, adder, prober, netdev_user]
+ACTORS += {"hotplug": [disk_user, remover], "sriov": [remover, vf_changer], "model": [disk_user, breaker]}[TOPOLOGY]
+# What is plugged into a slot again.
+PLUGS = {"net0": "virtio-net-pci,bus=rp0,netdev=net0-be,mac=52:54:00:6e:00:00,page-per-vq=on",
+         "blk0": "virtio-blk-pci,bus=rp1,drive=blk0-be,serial=blk0,num-queues=2"} if TOPOLOGY == "hotplug" else {}
 
 
 # -- the storm --------------------------------------------------------------------------------
@@ -253,25 +323,26 @@ def storm(first):
 
 def calm():
     """As it was before."""
+    come_back()
     vdpa = Vdpa()
-    for name, fn in FUNCTIONS.items():
-        if not (address(name) / "driver").exists():
-            sh(f"bind_baton {fn}")
+    for name in FUNCTIONS:
         if not (VDPA / name).exists():
             vdpa.add(name, address(name).name)
         if (VDPA / name / "driver").exists():
             (VDPA / name / "driver/unbind").write_text(name)
         (VDPA / name / "baton/policy").write_text("default")
         stands = [vdpa_read(name, attribute) for attribute in ("owner", "state", "mapped_bytes")]
-        assert stands == ["none", "blocked", "0"] and not bus_master(fn), stands
+        assert stands == ["none", "blocked", "0"] and not bus_master(FUNCTIONS[name]), stands
     vdpa.socket.close()
 
 
 def works():
     for name in FUNCTIONS:
         exercise(user_node(name))
-    sh("vdpa_bind v0 virtio_vdpa; net_up v0; pings; vdpa_unbind v0")
-    sh("vdpa_bind v1 virtio_vdpa; disk_works /dev/$(vdpa_disk v1); vdpa_unbind v1")
+    for name in NETS:
+        sh(f"vdpa_bind {name} virtio_vdpa; net_up {name}; pings; vdpa_unbind {name}")
+    for name in DISKS:
+        sh(f"vdpa_bind {name} virtio_vdpa; disk_works /dev/$(vdpa_disk {name}); vdpa_unbind {name}")
 
 
 def main():
@@ -284,8 +355,8 @@ def main():
                r"virtio_vdpa|control queue failed|block device autoloading is deprecated|"
                # Bound in the very moment in which it is deleted.
                r"vhost_vdpa v\d: probe with driver vhost_vdpa failed with error -22")
-    for fn in FUNCTIONS.values():
-        sh(f"bind_baton {fn}")
+    if TOPOLOGY == "model":
+        sh(f"ip -n peer address add 10.0.2.2/24 dev {peer_goes()}")
     calm()
     works()
     before = pinned(), msi_interrupts()
@@ -302,7 +373,7 @@ def main():
         wait_for(lambda: pinned() <= before[0])
         assert msi_interrupts() == before[1], msi_interrupts() ^ before[1]
     equal("no faults", faults(), 0)
-    with case("both functions work"):
+    with case("all functions work"):
         works()
     ktap_finish()
 
