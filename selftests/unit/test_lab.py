@@ -27,6 +27,7 @@ def program(name):
 
 check = program("check")
 ALLOWED = logpolicy.read_allowed(TREE / "selftests/vm/log-allow")
+SMMU_FAULT = "arm-smmu-v3 9050000.smmuv3: event 0x10 received:"
 FAULT = "DMAR: [DMA Write NO_PASID] Request device [00:10.0] fault addr 0x1000 [fault reason 0x05]"
 
 
@@ -47,6 +48,8 @@ def topology_faults():
     bad = []
     for name, topology in topologies.TOPOLOGIES.items():
         places = [path for _, _, path in topologies.placed(topologies.find(name))]
+        if not topologies.find(name, "arm64"):
+            bad.append(f"{name}: not on arm64")
         names = [function["name"] for function in topology["functions"]]
         if len(set(places)) != len(places) or len(set(names)) != len(names):
             bad.append(f"{name}: two functions share a place or a name")
@@ -81,6 +84,12 @@ def planned(name, number, topology, **lines):
                 and check.planned(PLAN, test, kernel, number, topology)]
 
 
+def places(*names):
+    """Those of the topologies that a test names that an x86 and an arm64 kernel has."""
+    with says(a={"topology": list(names)}):
+        return [check.places(pathlib.Path("a.py"), kernel) for kernel in ("6.12", "6.12-arm64")]
+
+
 def useless_lines():
     """Lines of selftests/vm/kernels without effect, or without a reason."""
     tests = [path for path in (TREE / "selftests/vm").iterdir() if check.is_test(path)]
@@ -93,7 +102,7 @@ def useless_lines():
         # A test is left out as a whole.
         places = {"*"} if name[0] == "!" else \
             {"*", "first", *(topology for test in named for topology in check.headers(test)["topology"])}
-        if kernel not in check.KERNELS or not named or where not in places or not why:
+        if kernel not in [*check.KERNELS, *check.ARM64_KERNELS] or not named or where not in places or not why:
             bad.append(line)
     return bad
 
@@ -143,6 +152,7 @@ CASES = [
     ("log: the allow-list excuses", judge([(4, "baton: loading out-of-tree module taints kernel.")]),
      0),
     ("log: a DMA fault fails at any level", judge([(6, FAULT)]), 1),
+    ("log: of another machine's IOMMU, too", judge([(6, SMMU_FAULT)]), 1),
     ("log: an announced fault passes", judge([(3, FAULT)], [r"DMAR: .*fault addr 0x1000\b"]), 0),
     ("log: an announced line that never comes fails", judge([], ["DMAR"]), 1),
     ("log: shutdown's warnings are read from the console",
@@ -172,6 +182,17 @@ CASES = [
     ("share: not if it takes too long", shared(LONG, SHARES), ["t0", "t1"]),
     ("topologies: the data is sound", topology_faults(), []),
     ("topologies: any of them with another IOMMU", topologies.find("net@amd")["iommu"], "amd"),
+    ("topologies: each machine has its own IOMMUs",
+     [bool(topologies.find(name, machine)) for name in ("net", "net@intel", "net@smmuv3", "net@none")
+      for machine in ("x86", "arm64")], [True, True, True, False, False, True, True, True]),
+    ("topologies: the usual IOMMU and processor are the machine's",
+     [(topologies.find(name, machine)["iommu"], topologies.find(name, machine)["cpu"])
+      for name, machine in (("guest", "x86"), ("guest", "arm64"))],
+     [("intel", "EPYC"), ("smmuv3", "neoverse-n1")]),
+    ("kernels: of which machine they are",
+     [topologies.machine(kernel) for kernel in ("6.12", "kasan", "6.12-arm64")], ["x86", "x86", "arm64"]),
+    ("kernels: an arm64 one runs on topologies that there are",
+     places("net", "net@amd", "net@smmuv3-noits"), [["net", "net@amd"], ["net", "net@smmuv3-noits"]]),
     ("topologies: unknown names", [topologies.find(n) for n in ("nets", "net@tv")], [None, None]),
 ]
 

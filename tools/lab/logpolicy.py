@@ -13,6 +13,7 @@ WARNING = 4
 ALWAYS_WRONG = re.compile("|".join([
     r"WARNING: ", r"BUG: ", r"^Oops", r"Call Trace", r"general protection fault",
     r"DMAR: .*fault", r"AMD-Vi: Event logged", r"IO_PAGE_FAULT", r"viommu.* fault",
+    r"arm-smmu-v3 \S+ (event(:| 0x\w+ received)|unexpected)", r"ITS queue timeout",
     r"INFO: task .* blocked for more than", r"blocked for more than \d+ seconds",
     r"rcu.*(detected stalls|self-detected stall)", r"soft lockup", r"hard LOCKUP",
     r"possible (recursive locking|circular locking|irq lock inversion)", r"inconsistent lock state",

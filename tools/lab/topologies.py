@@ -4,10 +4,10 @@
 A topology is a dict:
   doc        one line for people
   functions  list of what net(), blk() and the others below return
-  iommu      a key of IOMMUS (default "intel")
+  iommu      a key of IOMMUS (default: the machine's)
   memory     MiB (default 1024)
   cpus       (default: what the test says, one if it says nothing)
-  cpu        QEMU CPU model (default "max")
+  cpu        QEMU CPU model (default: the machine's; x86's only)
   cmdline    more kernel arguments
   qemu       more QEMU arguments
 Each can also be had with another IOMMU by name: "net-blk@amd" is "net-blk" with IOMMUS["amd"].
@@ -19,7 +19,31 @@ their own; the VM finds them by name in /run/baton/functions. Bridges and root p
 In QEMU arguments {run} stands for the directory with this run's sockets and disks.
 """
 
-# kernel arguments and devices per IOMMU kind, and where tests cannot use it. "intel" is the usual one.
+# What the VMs of an architecture are made of. The names of kernels that are not x86's end in it.
+#   iommu, cpu     the usual ones
+#   serial         what the kernel calls the first serial port
+#   cmdline        more kernel arguments than every VM has
+#   tsc            whether the kernel is told how fast the host's time stamp counter runs
+MACHINES = {
+    "x86": {
+        "qemu": ["qemu-system-x86_64", "-machine", "q35,accel=tcg,hpet=off", "-boot", "strict=on"],
+        "iommu": "intel", "cpu": "max", "serial": "ttyS0", "tsc": True,
+        "cmdline": "mitigations=off no_timer_check tsc=reliable",
+    },
+    # No firmware: the kernel is started directly, and told by a device tree what there is.
+    "arm64": {
+        "qemu": ["qemu-system-aarch64", "-machine", "virt,accel=tcg,gic-version=3"],
+        # "max" has pointer authentication, which costs time and is nothing of ours.
+        "iommu": "smmuv3", "cpu": "neoverse-n1", "serial": "ttyAMA0", "tsc": False,
+        # Tests look at registers that a driver has: selftests/vm/registers.py. Root ports keep what is
+        # behind them apart (ACS); told of it by ACPI, a kernel does that by itself, by a device tree 6.12
+        # does not.
+        "cmdline": "mitigations=off iomem=relaxed pci=config_acs=0011101@pci:1b36:c",
+    },
+}
+
+# Kernel arguments and devices per IOMMU kind, and where tests cannot use it: machine names are those of
+# MACHINES (default: x86 only).
 IOMMUS = {
     "intel": {
         "qemu": ["-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on"],
@@ -42,10 +66,28 @@ IOMMUS = {
                       "without interrupt remapping",
     },
     "virtio": {
+        "machines": ["x86", "arm64"],
         "qemu": ["-device", "virtio-iommu-pci,addr=0x5"],
         "cmdline": "",
     },
-    "none": {"qemu": [], "cmdline": ""},
+    # Arm's, which translates what the functions write to the ITS as well
+    "smmuv3": {
+        "machines": ["arm64"],
+        "qemu": ["-machine", "iommu=smmuv3"],
+        "cmdline": "",
+    },
+    "smmuv3-pt": {
+        "machines": ["arm64"],
+        "qemu": ["-machine", "iommu=smmuv3"],
+        "cmdline": "iommu.passthrough=1",
+    },
+    # an older interrupt controller (GICv2): interrupts come by a frame of it (v2m), which knows no devices
+    "smmuv3-noits": {
+        "machines": ["arm64"],
+        "qemu": ["-machine", "iommu=smmuv3,gic-version=2"],
+        "cmdline": "",
+    },
+    "none": {"machines": ["x86", "arm64"], "qemu": [], "cmdline": ""},
 }
 
 
@@ -439,14 +481,27 @@ TOPOLOGIES = {
 
 # -- looking up -------------------------------------------------------------------------------
 
-def find(name):
-    """The topology called NAME or NAME@IOMMU, with defaults filled in; None if there is none."""
+def machine(kernel):
+    """The architecture that a kernel of this name is for."""
+    suffix = kernel.rpartition("-")[2]
+    return suffix if suffix in MACHINES else "x86"
+
+
+def find(name, machine="x86"):
+    """The topology called NAME or NAME@IOMMU, with defaults filled in; None if there is none, or not on
+    such a machine."""
     base, _, iommu = name.partition("@")
     topology = TOPOLOGIES.get(base)
+    usual = MACHINES[machine]
     if topology is None or (iommu and iommu not in IOMMUS):
         return None
-    return {"iommu": iommu or "intel", "memory": 1024, "cpus": None, "cpu": "max", "cmdline": "",
-            "qemu": [], "functions": [], **topology, **({"iommu": iommu} if iommu else {})}
+    found = {"iommu": usual["iommu"], "memory": 1024, "cpus": None, "cpu": usual["cpu"], "cmdline": "",
+             "qemu": [], "functions": [], **topology, **({"iommu": iommu} if iommu else {})}
+    if machine not in IOMMUS[found["iommu"]].get("machines", ["x86"]):
+        return None
+    if machine != "x86":
+        found["cpu"] = usual["cpu"]
+    return found
 
 
 def place_name(address):
