@@ -10,7 +10,7 @@
 #   blk0 --- baton_pci --- v1 --- virtio_vdpa --- fio      ... and vhost_vdpa --- this process
 #
 # shares: its VM
-# topology: net-blk net-blk@intel-pt net-blk@amd net-blk@virtio
+# topology: net-blk net-blk@intel-pt net-blk@amd net-blk@virtio net-blk@smmuv3-pt
 # timeout: 150
 from lib import *
 from vhost_vdpa import *

@@ -3,21 +3,26 @@
 # The lab itself: the functions of the topology are there and carry traffic with the kernel's own
 # virtio-pci driver, the IOMMU is the one asked for, the log policy's announcements work.
 # shares: its VM
-# topology: net-blk net-blk@intel-pt net-blk@amd net-blk@virtio net-blk@none
+# topology: net-blk net-blk@intel-pt net-blk@amd net-blk@virtio net-blk@none net-blk@smmuv3-pt net-blk@smmuv3-noits
 # timeout: 120
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 read -r topology iommu <"$BATON_RUN/topology"
-declare -rA GROUP_TYPE=([intel]=DMA [intel-pt]=identity [amd]=DMA [virtio]=DMA-FQ)
+declare -A GROUP_TYPE=([intel]=DMA [intel-pt]=identity [amd]=DMA [virtio]=DMA-FQ
+	[smmuv3]=DMA [smmuv3-pt]=identity [smmuv3-noits]=DMA)
+
+# Kernels for Arm flush at once unless they are told otherwise.
+[[ $(uname -m) != aarch64 ]] || GROUP_TYPE[virtio]=DMA
 
 ktap_start 7
 
 runs_named_kernel() {
 	local name
 	read -r name _ <"$BATON_RUN/kernel"
-	[[ $(uname -r) == "$name".* || $(uname -r) == *-baton-"$name" ]]
+	[[ $(uname -r) == "${name%-arm64}".* || $(uname -r) == *-baton-"$name" ]] || return
+	[[ $name != *-arm64 || $(uname -m) == aarch64 ]]
 }
 check "kernel is one of the lab's ($(uname -r))" runs_named_kernel
 

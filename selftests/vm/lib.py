@@ -95,6 +95,12 @@ def skip(name, why):
     print(f"ok {_ktap['number']} {name} # SKIP {why}", flush=True)
 
 
+def ktap_skip_all(why):
+    """Instead of ktap_start(), where nothing of the test can run."""
+    print(f"KTAP version 1\n1..0 # SKIP {why}", flush=True)
+    sys.exit(4)
+
+
 def ktap_finish():
     sys.exit(bool(_ktap["failed"] or _ktap["number"] < _ktap["planned"]))
 
@@ -133,7 +139,8 @@ def wait_for(what, seconds=5):
 # -- the kernel log ---------------------------------------------------------------------------
 
 # What an IOMMU's complaints look like, of any kind of IOMMU.
-FAULT = re.compile(r"DMAR: \[DMA|AMD-Vi: Event logged|IO_PAGE_FAULT|virtio_iommu.*page fault")
+FAULT = re.compile(r"DMAR: \[DMA|AMD-Vi: Event logged|IO_PAGE_FAULT|virtio_iommu.*page fault|"
+                   r"arm-smmu-v3 \S+ event(:| 0x\w+ received:)")
 
 
 def expect_log(regex):
