@@ -22,7 +22,7 @@ modules	= $(INSTALL_MOD_PATH)/lib/modules/$(krel)
 
 .PHONY: all install uninstall dkms-install dkms-source dkms-uninstall need-dkms clean help \
 	tools install-tools uninstall-tools deb docs \
-	demo lab bench fuzz storm check style check-unit check-cbmc check-fuzz check-vm check-debug check-install \
+	demo lab bench fuzz storm check style check-unit check-cbmc check-fuzz check-vm check-debug check-arm64 check-install \
 	check-integrators
 
 all: ## build baton.ko and baton_pci.ko for KDIR=/lib/modules/KVER/build
@@ -117,6 +117,9 @@ seconds-or-600 = $(if $(filter file,$(origin SECONDS)),600,$(SECONDS))
 
 check-debug: ## the tests in VMs on kernels built to find faults (TESTS="FILE...")
 	@TESTS="$(TESTS)" tools/check debug
+
+check-arm64: ## tests in VMs with arm64 kernels, behind an SMMU (TESTS="FILE..."); about 10 minutes
+	@TESTS="$(TESTS)" tools/check arm64
 
 check-install: ## every way to install, and its opposite; packages; 10 minutes
 	@tools/check install
