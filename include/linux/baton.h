@@ -91,8 +91,12 @@ struct baton_doorbell {
  * @setup_queue: Write everything in @cfg to queue @idx, check that the device
  *	took the vector, then enable the queue. The core calls it after the
  *	features have been negotiated, for each queue at most once between two
- *	resets. Returns 0; -EBUSY if the device has no resources for the vector;
- *	-EIO if the queue did not become enabled. May sleep.
+ *	resets, of the device or of the queue. Returns 0; -EBUSY if the device has no
+ *	resources for the vector; -EIO if the queue did not become enabled. May sleep.
+ * @reset_queue: Optional. Have the device forget queue @idx, which it runs, and wait
+ *	until it has (virtio 1.2, 2.6.1). Called only if VIRTIO_F_RING_RESET was negotiated.
+ *	Returns 0; -ETIMEDOUT if that takes longer than @timeout_ms; -ENODEV; -EIO if the
+ *	queue is still enabled. May sleep.
  * @kick: Ring the doorbell of queue @idx. Any context. It may still be called
  *	shortly after a reset, and must do no harm then.
  * @kick_data: Ring the doorbell of the queue in the lower half of @data, with
@@ -135,6 +139,7 @@ struct baton_function_ops {
 	int (*find_queues)(struct baton_function *fn);
 	int (*setup_queue)(struct baton_function *fn, u16 idx,
 			   const struct baton_queue_config *cfg);
+	int (*reset_queue)(struct baton_function *fn, u16 idx, unsigned int timeout_ms);
 	void (*kick)(struct baton_function *fn, u16 idx);
 	void (*kick_data)(struct baton_function *fn, u32 data);
 	struct baton_doorbell (*get_doorbell)(struct baton_function *fn, u16 idx);

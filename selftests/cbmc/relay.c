@@ -43,6 +43,7 @@ static struct baton_relay_ring any_ring(void)
 				      .marks = &marks,
 				      .size = SIZE,
 				      .event_idx = nondet_bool(),
+				      .to_wrap = nondet_bool(),
 				      .next_avail = nondet_u16(),
 				      .next_used = nondet_u16(),
 				      .hw_next_avail = nondet_u16(),
@@ -73,6 +74,8 @@ void forward(void)
 			 "and was given to the hardware");
 	__CPROVER_assert(n < 0 || n == r.in_flight - old.in_flight, "the count is right");
 	__CPROVER_assert(n > 0 || !kick, "no doorbell for nothing");
+	__CPROVER_assert(!r.to_wrap || (u16)-r.next_avail <= (u16)-old.next_avail,
+			 "nothing beyond the wrap, if so wanted");
 }
 
 void give_back(void)

@@ -82,5 +82,8 @@ u64 model_next(const struct model *m)
 	for (unsigned int i = 0; i < m->nr_queues && regs_running(m); i++)
 		if (m->q[i].kicked && m->q[i].due < next)
 			next = m->q[i].due;
+	for (unsigned int i = 0; i < m->nr_queues; i++)
+		if (m->q[i].resetting && m->q[i].reset_at < next)
+			next = m->q[i].reset_at;
 	return next;
 }

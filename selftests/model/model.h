@@ -77,9 +77,10 @@ struct settings {
 	u64 refuse;   /* and with any of these */
 	u64 filters;  /* entries of the table of addresses; more make it promiscuous */
 	u64 command_ms, delay_ms, reset_ms, flr_ms;
-	u64 reorder; /* answers in reverse order */
-	u64 waits;   /* looks at a queue when its doorbell rings, and not before */
-	u64 held;    /* blk: the first requests of a batch, which it never answers */
+	u64 queue_reset_ms; /* how long a queue that is being reset runs on */
+	u64 reorder;	    /* answers in reverse order */
+	u64 waits;	    /* looks at a queue when its doorbell rings, and not before */
+	u64 held;	    /* blk: the first requests of a batch, which it never answers */
 
 	/* what it does wrong */
 	u64 ones;	   /* registers read as all ones */
@@ -115,9 +116,10 @@ struct queue {
 	u16 index;
 	u16 max, size, vector;
 	bool enabled, resetting;
-	bool broken; /* a DMA failed, or nonsense was found: rests until reset */
-	bool kicked; /* by the driver, or by what makes us look again */
-	u64 due;     /* ms: not to be looked at before */
+	bool broken;  /* a DMA failed, or nonsense was found: rests until reset */
+	bool kicked;  /* by the driver, or by what makes us look again */
+	u64 due;      /* ms: not to be looked at before */
+	u64 reset_at; /* ms: when it is reset, if @resetting */
 	u64 desc, avail, used;
 	u16 next_avail, next_used;
 	u16 told;		    /* next_used, when the driver was told last */

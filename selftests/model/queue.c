@@ -199,7 +199,7 @@ static int queue_get_packed(struct model *m, struct queue *q, struct chain *c)
 
 int queue_get(struct model *m, struct queue *q, struct chain *c)
 {
-	if (!q->enabled || q->broken || q->resetting || !regs_running(m) ||
+	if (!q->enabled || q->broken || !regs_running(m) ||
 	    (m->set.deaf && m->set.wrong_queue == q->index))
 		return 0;
 	c->nr = 0;

@@ -175,8 +175,10 @@ static void regs_write_queue(struct model *m, u64 offset, u32 value)
 		regs_enable(m, q, value);
 		return;
 	case offsetof(struct common, reset):
-		if (value == 1 && m->driver_features & BIT(F_RING_RESET))
+		if (value == 1 && m->driver_features & BIT(F_RING_RESET)) {
 			q->resetting = true;
+			q->reset_at = model_now() + m->set.queue_reset_ms;
+		}
 		return;
 	}
 	/* Where the rings are does not change while they are in use. */
@@ -337,7 +339,7 @@ void regs_work(struct model *m)
 	if (m->reset_due && model_now() >= m->reset_at)
 		regs_reset(m);
 	for (unsigned int i = 0; i < m->nr_queues; i++)
-		if (m->q[i].resetting) {
+		if (m->q[i].resetting && model_now() >= m->q[i].reset_at) {
 			model_log(m, "queue %u reset at %u", i, m->q[i].next_avail);
 			queue_forget(&m->q[i]);
 		}

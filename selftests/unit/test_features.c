@@ -63,7 +63,7 @@ static void choices(void)
 /* What QEMU never takes, and hardware may insist on. */
 static void privately(void)
 {
-	CHECK_EQ(baton_features_private(~0ull, BATON_USER), ORDER_PLATFORM);
+	CHECK_EQ(baton_features_private(~0ull, BATON_USER), ORDER_PLATFORM | RING_RESET);
 	CHECK_EQ(baton_features_private(VERSION_1, BATON_USER), 0);
 	CHECK_EQ(baton_features_private(~0ull, BATON_KERNEL), 0);
 	CHECK_EQ(baton_features_private(~0ull, BATON_NONE), 0);

@@ -164,6 +164,36 @@ static void test_withdrawn(void)
 	test_withdraw(false);
 }
 
+static void test_to_wrap(void)
+{
+	bool kick, signal;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		begin(16, 0xfffd, i);
+		ring.to_wrap = true;
+		for (u16 head = 0; head < 8; head++)
+			offer(head);
+		CHECK_EQ(baton_relay_ring_forward(&ring, &kick), 3);
+		CHECK(kick);
+		CHECK_EQ(ring.next_avail, 0);
+		CHECK_EQ(baton_relay_ring_forward(&ring, &kick), 0);
+		CHECK(!kick);
+		for (u16 head = 0; head < 3; head++)
+			answer(head, 1);
+		CHECK_EQ(baton_relay_ring_return(&ring, &signal), 3);
+		CHECK_EQ(used_index(), 0);
+		CHECK_EQ(ring.in_flight, 0);
+		CHECK_EQ(baton_relay_ring_forward(&ring, &kick), 0);
+		/* It has taken too long. */
+		ring.to_wrap = false;
+		CHECK_EQ(baton_relay_ring_forward(&ring, &kick), 5);
+		CHECK_EQ(ring.next_avail, 5);
+		ring.to_wrap = true;
+		offer(0);
+		CHECK_EQ(baton_relay_ring_forward(&ring, &kick), 1);
+	}
+}
+
 static void test_hostile_owner(void)
 {
 	begin(16, 5, false);
@@ -272,6 +302,7 @@ static const struct test_case cases[] = {
 	{ "all sizes, from any position, with and without event index", test_rounds },
 	{ "returned out of order, over the wrap", test_out_of_order },
 	{ "withdrawn, in order and out of order, over the wrap", test_withdrawn },
+	{ "nothing beyond the wrap, if so wanted", test_to_wrap },
 	{ "an owner who lies", test_hostile_owner },
 	{ "a device that returns what it was not given", test_hostile_device },
 	{ "who is told: flags", test_flags },

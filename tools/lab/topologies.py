@@ -423,10 +423,10 @@ TOPOLOGIES = {
         "cmdline": "pcie_ports=compat",
     },
     "model": {
-        "doc": "a net function (wired to peer0) and a blk function of our own making, behind root ports",
-        "functions": [model_net("net0", netdev="hub:0", place={"under": "rp0", "at": "0x0"}),
+        "doc": "a net function (wired to peer0) and a blk function of our own making, behind root ports; RING_RESET",
+        "functions": [model_net("net0", {"more": 1 << 40}, netdev="hub:0", place={"under": "rp0", "at": "0x0"}),
                       # It has no zones (ZONED is bit 17), unless its configuration is made to say so.
-                      model_blk("blk0", {"queues": 2, "more": 1 << 17},
+                      model_blk("blk0", {"queues": 2, "more": 1 << 17 | 1 << 40},
                                 place={"under": "rp1", "at": "0x0"}),
                       peer("peer0", "hub:0")],
         "qemu": hub_sink(0) + root_port(0) + root_port(1),

@@ -170,3 +170,27 @@ const struct baton_class *baton_class_find(u32 id)
 
 	return NULL;
 }
+
+/**
+ * baton_class_answers() - does each request of a queue get an answer soon?
+ * @id: virtio device ID
+ * @queue: which queue
+ *
+ * Receive buffers, for one, may wait for ever. (The number of a network device's control queue
+ * is even.)
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool baton_class_answers(u32 id, u16 queue)
+{
+	switch (id) {
+	case VIRTIO_ID_BLOCK:
+	case VIRTIO_ID_CRYPTO:
+		return true;
+	case VIRTIO_ID_NET:
+		return queue % 2;
+	default:
+		return false;
+	}
+}

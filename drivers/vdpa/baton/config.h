@@ -65,6 +65,7 @@ struct baton_config {
 };
 
 const struct baton_class *baton_class_find(u32 id);
+bool baton_class_answers(u32 id, u16 queue);
 unsigned int baton_config_size(const struct baton_config *c);
 int baton_config_read(const struct baton_config *c, unsigned int offset, void *buf,
 		      unsigned int len);

@@ -85,12 +85,17 @@ u64 baton_features_rung(u64 hardware, bool apart)
  * processors, which drivers use without the feature, also order what the device sees.
  * The kernel's drivers choose their barriers by it, and take it themselves.
  *
+ * RING_RESET for users only, too: their queues may be relayed, and go back to the user's own
+ * rings by it (heal.c). It obliges a driver that does not use it to nothing.
+ *
  * Context: any.
  * Return: the feature bits.
  */
 u64 baton_features_private(u64 hardware, enum baton_party consumer)
 {
-	return consumer == BATON_USER ? hardware & BIT64(VIRTIO_F_ORDER_PLATFORM) : 0;
+	const u64 for_users = BIT64(VIRTIO_F_ORDER_PLATFORM) | BIT64(VIRTIO_F_RING_RESET);
+
+	return consumer == BATON_USER ? hardware & for_users : 0;
 }
 
 /**

@@ -24,6 +24,7 @@
 
 #include "pci.h"
 #include "pci_doorbell.h"
+#include "pci_queue.h"
 #include "pci_vfs.h"
 
 /* What a function may take for an FLR, and, after an error of the bus, for coming back. */
@@ -56,6 +57,8 @@ static u64 baton_pci_get_features(struct baton_function *fn)
 	u64 features = vp_modern_get_features(&p->mdev);
 
 	p->private_features = p->mdev.pci_dev->is_physfn ? features & BIT_ULL(VIRTIO_F_SR_IOV) : 0;
+	if (!baton_pci_queue_resettable(&p->mdev))
+		features &= ~BIT_ULL(VIRTIO_F_RING_RESET);
 
 	return features;
 }
@@ -147,22 +150,6 @@ static int baton_pci_find_queues(struct baton_function *fn)
 			return -EINVAL;
 		}
 	}
-
-	return 0;
-}
-
-static int baton_pci_setup_queue(struct baton_function *fn, u16 idx,
-				 const struct baton_queue_config *cfg)
-{
-	struct virtio_pci_modern_device *mdev = &to_baton_pci(fn)->mdev;
-
-	vp_modern_set_queue_size(mdev, idx, cfg->size);
-	vp_modern_queue_address(mdev, idx, cfg->desc, cfg->driver, cfg->device);
-	if (vp_modern_queue_vector(mdev, idx, cfg->vector) != cfg->vector)
-		return -EBUSY;
-	vp_modern_set_queue_enable(mdev, idx, true);
-	if (!vp_modern_get_queue_enable(mdev, idx))
-		return -EIO;
 
 	return 0;
 }
@@ -361,7 +348,8 @@ static const struct baton_function_ops pci_ops = {
 	.get_status		= baton_pci_get_status,
 	.set_status		= baton_pci_set_status,
 	.find_queues		= baton_pci_find_queues,
-	.setup_queue		= baton_pci_setup_queue,
+	.setup_queue		= baton_pci_queue_setup,
+	.reset_queue		= baton_pci_queue_reset,
 	.kick			= baton_pci_kick,
 	.kick_data		= baton_pci_kick_data,
 	.get_doorbell		= baton_pci_get_doorbell,

@@ -9,7 +9,7 @@
  * Consumers may make queues ready in any order (QEMU: before FEATURES_OK with some guests,
  * after DRIVER_OK with others). The hardware is told of those that are ready within the
  * grant, of later ones at once. It is never told to stop one: virtio 1.2, 4.1.4.3.2
- * forbids to write 0 to queue_enable.
+ * forbids to write 0 to queue_enable. (That a queue is reset is heal.c's.)
  */
 #include <linux/delay.h>
 #include <linux/device.h>
@@ -18,7 +18,6 @@
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
 #include "core.h"
@@ -450,23 +449,10 @@ static int queue_under_way(const struct baton_vdpa *bv, struct baton_queue *bq)
 	return avail < 0 || used < 0 ? -1 : (u16)(avail - used);
 }
 
-/* Does each request get an answer soon? Receive buffers, for one, may wait for ever. */
-static bool queue_answers(const struct baton_vdpa *bv, const struct baton_queue *bq)
-{
-	switch (bv->b->fn->device_id) {
-	case VIRTIO_ID_BLOCK:
-	case VIRTIO_ID_CRYPTO:
-		return true;
-	case VIRTIO_ID_NET:
-		return bq->index % 2 && bq->index != bv->ctrl.index;
-	default:
-		return false;
-	}
-}
-
 static bool queue_is_awaited(const struct baton_vdpa *bv, struct baton_queue *bq)
 {
-	return bq->enabled && queue_answers(bv, bq) && queue_under_way(bv, bq) > 0;
+	return bq->enabled && baton_class_answers(bv->b->fn->device_id, bq->index) &&
+	       queue_under_way(bv, bq) > 0;
 }
 
 /*
@@ -487,7 +473,7 @@ static void queue_ring_awaited(const struct baton_vdpa *bv, struct baton_queue *
  *
  * QEMU, if it cannot suspend a device, stops a guest by a reset, and later goes on at the
  * used index. With requests under way that are answered out of order one would be lost, and
- * another done twice. So queues where each request gets an answer (queue_answers()) are
+ * another done twice. So queues where each request gets an answer (baton_class_answers()) are
  * waited for, up to %BATON_SETTLE_MS in all. A user who goes on making requests meanwhile
  * only delays its own reset.
  *

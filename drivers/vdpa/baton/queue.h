@@ -30,8 +30,8 @@ struct baton_vdpa;
  * @early: a doorbell was rung while not @live, and is owed to the hardware; kicks set
  *	   it without a lock: see baton_queue_may_kick()
  * @early_data: the data of that doorbell
- * @relayed: the hardware works on rings of ours; see relay.c. Kicks and interrupt handlers
- *	     read it without a lock, and @relay only after that
+ * @relayed: the hardware works on rings of ours; see relay.c, and heal.c for its end. Kicks
+ *	     and interrupt handlers read it without a lock, and @relay only after that
  * @relay: what is relayed; stays until the device goes
  * @own_irq: its interrupt number if it has a vector of its own, else -EINVAL; changed
  *	     under &baton.lock and &baton_vdpa.affinity_lock, so either allows to read it

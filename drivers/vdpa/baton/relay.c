@@ -28,6 +28,7 @@
 #include <linux/vmalloc.h>
 
 #include "core.h"
+#include "heal.h"
 #include "param.h"
 #include "relay.h"
 #include "space.h"
@@ -109,8 +110,10 @@ static bool relay_run(struct baton_relay *relay, bool kicked)
 	unsigned long flags;
 
 	spin_lock_irqsave(&relay->lock, flags);
-	if (!relay->running)
+	if (!relay->running) {
+		baton_heal_kick(relay);
 		goto out;
+	}
 	if (baton_relay_ring_return(&relay->ring, &signal) < 0) {
 		relay_give_up(relay, "the device returned what it was not given");
 		goto out;
@@ -121,6 +124,7 @@ static bool relay_run(struct baton_relay *relay, bool kicked)
 		relay_give_up(relay, "its available ring makes no sense");
 	else if (kick)
 		fn->ops->kick(fn, relay->bq->index);
+	baton_heal_look(relay);
 out:
 	if (signal && kicked)
 		irq_work_queue(&relay->signal);
@@ -191,50 +195,6 @@ static int relay_shared_alloc(struct baton *b, struct baton_relay_shared *s, u64
 
 /* Rings of the owner's */
 
-static void relay_area_unmap(struct baton_relay_area *area)
-{
-	if (!area->map)
-		return;
-	vunmap(area->map);
-	baton_space_put(area->pages, area->nr_pages);
-	area->map = NULL;
-}
-
-static int relay_area_map(struct baton *b, struct baton_relay_area *area, bool write)
-{
-	u64 first = area->iova & PAGE_MASK;
-	int err;
-
-	if (area->map)
-		return 0;
-	err = baton_space_get(b, b->domain.data_asid, first, write, area->pages, area->nr_pages);
-	if (err)
-		return err;
-	area->map = vmap(area->pages, area->nr_pages, VM_MAP, PAGE_KERNEL);
-	if (area->map)
-		return 0;
-	baton_space_put(area->pages, area->nr_pages);
-
-	return -ENOMEM;
-}
-
-static int relay_area_init(struct baton_relay_area *area, u64 iova, size_t len)
-{
-	area->iova = iova;
-	area->len = len;
-	area->nr_pages = PAGE_ALIGN(offset_in_page(iova) + len) / PAGE_SIZE;
-	area->pages = kvcalloc(area->nr_pages, sizeof(*area->pages), GFP_KERNEL_ACCOUNT);
-
-	return area->pages ? 0 : -ENOMEM;
-}
-
-static void relay_area_uninit(struct baton_relay_area *area)
-{
-	relay_area_unmap(area);
-	kvfree(area->pages);
-	memset(area, 0, sizeof(*area));
-}
-
 /* &baton.lock held. No kick and no interrupt accesses the owner's rings when this returns. */
 static void relay_pause(struct baton_relay *relay)
 {
@@ -243,8 +203,8 @@ static void relay_pause(struct baton_relay *relay)
 	spin_lock_irqsave(&relay->lock, flags);
 	relay->running = false;
 	spin_unlock_irqrestore(&relay->lock, flags);
-	relay_area_unmap(&relay->avail);
-	relay_area_unmap(&relay->used);
+	baton_area_unmap(&relay->avail);
+	baton_area_unmap(&relay->used);
 }
 
 static int relay_reach_owner(struct baton_relay *relay)
@@ -252,15 +212,15 @@ static int relay_reach_owner(struct baton_relay *relay)
 	struct baton *b = relay->bv->b;
 	int err;
 
-	err = relay_area_map(b, &relay->avail, false);
+	err = baton_area_map(b, &relay->avail, false);
 	if (!err)
-		err = relay_area_map(b, &relay->used, true);
+		err = baton_area_map(b, &relay->used, true);
 	if (err) {
 		relay_pause(relay);
 		return err;
 	}
-	relay->ring.avail = relay->avail.map + offset_in_page(relay->avail.iova);
-	relay->ring.used = relay->used.map + offset_in_page(relay->used.iova);
+	relay->ring.avail = baton_area_start(&relay->avail);
+	relay->ring.used = baton_area_start(&relay->used);
 
 	return 0;
 }
@@ -271,8 +231,8 @@ static void relay_release(struct baton_relay *relay)
 
 	relay_pause(relay);
 	irq_work_sync(&relay->signal);
-	relay_area_uninit(&relay->avail);
-	relay_area_uninit(&relay->used);
+	baton_area_uninit(&relay->avail);
+	baton_area_uninit(&relay->used);
 	relay_shared_free(b, &relay->hw_avail);
 	relay_shared_free(b, &relay->hw_used);
 	kvfree(relay->marks);
@@ -297,9 +257,9 @@ static int relay_prepare(struct baton_relay *relay)
 	iova += relay->hw_avail.size;
 	err = relay_shared_alloc(b, &relay->hw_used, iova, relay_used_len(cfg->size), true);
 	if (!err)
-		err = relay_area_init(&relay->avail, cfg->driver, relay_avail_len(cfg->size));
+		err = baton_area_init(&relay->avail, cfg->driver, relay_avail_len(cfg->size));
 	if (!err)
-		err = relay_area_init(&relay->used, cfg->device, relay_used_len(cfg->size));
+		err = baton_area_init(&relay->used, cfg->device, relay_used_len(cfg->size));
 
 	return err ?: relay_reach_owner(relay);
 }
@@ -344,6 +304,7 @@ int baton_relay_setup(struct baton_queue *bq, struct baton_queue_config *cfg)
 		return -EINVAL;
 	}
 	baton_relay_ring_init(&relay->ring, position);
+	baton_heal_prepare(relay);
 	trace_baton_relay(bv->b->fn->dev, bq->index, position);
 	cfg->driver = relay->hw_avail.iova;
 	cfg->device = relay->hw_used.iova;
@@ -389,8 +350,8 @@ bool baton_relay_wanted(const struct baton_vdpa *bv, const struct baton_queue *b
  * baton_relay_decide() - which queues will be relayed until the next reset?
  * @bv: the vDPA device, whose function is about to be granted to its owner
  *
- * &baton_queue.relayed is set here and stays until the drain: doorbells and the offer of
- * interrupts to KVM depend on it.
+ * &baton_queue.relayed is set here and stays until the drain, or until the queue has healed:
+ * doorbells and the offer of interrupts to KVM depend on it.
  *
  * Context: may sleep; &baton.lock held.
  * Return: 0 or -ENOMEM.
@@ -414,6 +375,7 @@ int baton_relay_decide(struct baton_vdpa *bv)
 			spin_lock_init(&relay->lock);
 			init_irq_work(&relay->signal, relay_signal);
 			INIT_WORK(&relay->fail, relay_fail);
+			baton_heal_init(relay);
 			bq->relay = relay;
 		}
 		/* Pairs with smp_load_acquire() in kicks and interrupts: @relay is complete. */
@@ -421,11 +383,6 @@ int baton_relay_decide(struct baton_vdpa *bv)
 	}
 
 	return 0;
-}
-
-static bool relay_area_touches(const struct baton_relay_area *area, u64 iova, u64 last)
-{
-	return area->map && area->iova <= last && area->iova + (area->len - 1) >= iova;
 }
 
 /**
@@ -446,8 +403,8 @@ void baton_relay_unmap(struct baton_vdpa *bv, unsigned int asid, u64 iova, u64 l
 		return;
 	for (i = 0; i < bv->nr_queues; i++) {
 		bq = &bv->queues[i];
-		if (bq->relayed && (relay_area_touches(&bq->relay->avail, iova, last) ||
-				    relay_area_touches(&bq->relay->used, iova, last)))
+		if (bq->relayed && (baton_area_touches(&bq->relay->avail, iova, last) ||
+				    baton_area_touches(&bq->relay->used, iova, last)))
 			relay_pause(bq->relay);
 	}
 }
@@ -519,8 +476,8 @@ u16 baton_relay_under_way(struct baton_queue *bq)
 
 /**
  * baton_relay_withdraw() - what the hardware has not done is the owner's again
- * @bq: a queue that is relayed, of a function that has stopped, without interrupts;
- *	its state will say where to go on
+ * @bq: a queue that is relayed, and that the hardware has let go of: it was reset, by itself
+ *	(heal.c) or with the function; its state will say where to go on
  *
  * Context: may sleep; &baton.lock held.
  * Return: NULL, or why it cannot be said where to go on.
@@ -543,7 +500,7 @@ const char *baton_relay_withdraw(struct baton_queue *bq)
 		why = "requests are under way, and its available ring is mapped for reading only";
 	} else {
 		baton_relay_ring_withdraw(&relay->ring,
-					  relay->avail.map + offset_in_page(relay->avail.iova));
+					  baton_area_start(&relay->avail));
 		bq->state.split.avail_index = relay->ring.next_used;
 	}
 	relay->running = false;
@@ -590,6 +547,7 @@ void baton_relay_uninit(struct baton_vdpa *bv)
 		if (!relay)
 			continue;
 		cancel_work_sync(&relay->fail);
+		cancel_delayed_work_sync(&relay->heal);
 		irq_work_sync(&relay->signal);
 		kfree(relay);
 		bv->queues[i].relay = NULL;

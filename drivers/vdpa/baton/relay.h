@@ -11,12 +11,12 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "area.h"
 #include "relay_ring.h"
 
 struct baton;
 struct baton_queue;
 struct baton_vdpa;
-struct page;
 
 /**
  * enum baton_relay_policy - which queues of users are relayed
@@ -28,22 +28,6 @@ enum baton_relay_policy {
 	BATON_RELAY_AUTO,
 	BATON_RELAY_ALWAYS,
 	BATON_RELAY_NEVER,
-};
-
-/**
- * struct baton_relay_area - an area of a ring of the owner's, as the CPU sees it
- * @iova: where the function would see it
- * @len: how many bytes
- * @pages: its pages, a reference held on each
- * @nr_pages: how many
- * @map: where they are mapped; %NULL: they are not, and no reference is held
- */
-struct baton_relay_area {
-	u64 iova;
-	size_t len;
-	struct page **pages;
-	unsigned int nr_pages;
-	void *map;
 };
 
 /**
@@ -68,30 +52,34 @@ struct baton_relay_shared {
  * @used: its used ring, written
  * @hw_avail: the hardware's available ring, which it can read only
  * @hw_used: its used ring, which it can write
- * @lock: guards the next four against kicks and interrupts; taken in interrupts, and below
+ * @lock: guards the next five against kicks and interrupts; taken in interrupts, and below
  *	  &baton.lock; nothing is taken below it
  * @ring: the arithmetic; its pointers are valid while @running
  * @marks: for @ring; allocated from baton_relay_setup() to the drain
  * @running: all four rings may be accessed. Set, and cleared but for a failure, with &baton.lock
  *	     held as well: while it is false, that lock alone guards the other three
  * @failed: what was wrong when a ring stopped making sense; %NULL: nothing
+ * @heals: at the next wrap the queue may go back to the owner's own rings: see heal.c
  * @signal: calls the owner's callback in a context of its own
  * @fail: work item that tells the owner to reset
+ * @heal: work item that does what @heals says
  */
 struct baton_relay {
 	struct baton_vdpa *bv;
 	struct baton_queue *bq;
-	struct baton_relay_area avail;
-	struct baton_relay_area used;
+	struct baton_area avail;
+	struct baton_area used;
 	struct baton_relay_shared hw_avail;
 	struct baton_relay_shared hw_used;
-	spinlock_t lock;	/* guards the next four; see above */
+	spinlock_t lock;	/* guards the next five; see above */
 	struct baton_relay_ring ring;
 	u32 *marks;
 	bool running;
 	const char *failed;
+	bool heals;
 	struct irq_work signal;
 	struct work_struct fail;
+	struct delayed_work heal;
 };
 
 u64 baton_relay_window(const struct baton *b, u16 nr_queues);

@@ -96,9 +96,12 @@ static int relay_forward_new(struct baton_relay_ring *r)
 {
 	u16 n = relay_read16(r->avail + INDEX_AT) - r->next_avail;
 	u16 head, i;
+	u16 left = -r->next_avail;
 
 	if (n > r->size - r->in_flight)
 		return -EPROTO;
+	if (r->to_wrap && n > left)
+		n = left;
 	/* The entries must not be older than the index that announced them. */
 	smp_rmb();
 	for (i = 0; i < n; i++) {

@@ -22,6 +22,7 @@
  * @marks: a bit for each head that the hardware has been given and has not returned
  * @size: number of entries of all four, a power of two
  * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
+ * @to_wrap: forward up to where @next_avail wraps to 0, and nothing from there on
  * @next_avail: index of the next entry of @avail to look at
  * @next_used: index of the next entry of @used to write
  * @hw_next_avail: index of the next entry of @hw_avail to write
@@ -39,6 +40,7 @@ struct baton_relay_ring {
 	u32 *marks;
 	u16 size;
 	bool event_idx;
+	bool to_wrap;
 	u16 next_avail;
 	u16 next_used;
 	u16 hw_next_avail;

@@ -164,6 +164,23 @@ TRACE_EVENT(baton_relay,
 		  __entry->position)
 );
 
+TRACE_EVENT(baton_heal,
+	TP_PROTO(const struct device *dev, u16 queue, u16 position),
+	TP_ARGS(dev, queue, position),
+	TP_STRUCT__entry(
+		__string(function, dev_name(dev))
+		__field(u16, queue)
+		__field(u16, position)
+	),
+	TP_fast_assign(
+		__assign_str(function);
+		__entry->queue = queue;
+		__entry->position = position;
+	),
+	TP_printk("%s: queue=%u position=%u", __get_str(function), __entry->queue,
+		  __entry->position)
+);
+
 TRACE_EVENT(baton_bypass,
 	TP_PROTO(const struct device *dev, u16 queue, bool offered),
 	TP_ARGS(dev, queue, offered),
