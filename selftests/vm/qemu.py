@@ -44,9 +44,11 @@ def connected(path):
 
 
 class Guest:
-    """@netdev: more for QEMU's net back end. @generic: its device that knows no class instead, with this."""
+    """@options: more of QEMU's, before its device. @netdev: more for its net back end. @generic: its device
+    that knows no class instead, with this. @machine: what the guest's is, @memory: how much it has."""
 
-    def __init__(self, name, qemu="", options=(), netdev="", generic=None):
+    def __init__(self, name, qemu="", options=(), netdev="", generic=None,
+                 machine="pc-i440fx-10.0,graphics=off", memory="64"):
         number = next(numbers)
         self.name = name
         self.console = pathlib.Path(f"/tmp/console.{number}")
@@ -61,9 +63,9 @@ class Guest:
             device = ["-device", f"vhost-vdpa-device-pci,vhostdev={node},{MODERN},{generic}"]
         self.log = open(f"/tmp/qemu.{number}.log", "w+")
         self.process = subprocess.Popen(
-            [*QEMU[qemu], "-accel", "tcg", "-M", "pc-i440fx-10.0,graphics=off", "-m", "64", "-nodefaults",
+            [*QEMU[qemu], "-accel", "tcg", "-M", machine, "-m", memory, "-nodefaults",
              "-display", "none", "-serial", f"file:{self.console}", "-qmp",
-             f"unix:{monitor},server=on,wait=off", *device, *options],
+             f"unix:{monitor},server=on,wait=off", *options, *device],
             env=env if qemu else None, stderr=self.log, stdout=self.log)
         try:
             self.socket = wait_for(lambda: connected(monitor), 20)
@@ -96,7 +98,19 @@ class Guest:
 
     def goes_on(self, seconds=20):
         before = self.rounds()
-        wait_for(lambda: self.rounds() >= before + 3, seconds)
+        try:
+            wait_for(lambda: self.rounds() >= before + 3, seconds)
+        except TimeoutError:
+            self.tell()
+            raise
+
+    def tell(self):
+        """What there is to know of a guest that does not go on."""
+        note(f"QEMU: {self.said()[-1000:]}")
+        note(f"{self.rounds()} rounds, {self.qmp('query-status')['status']}; it said last:")
+        note(self.console.read_text(errors="replace")[-1000:] if self.console.exists() else "nothing")
+        note(sh(f"for q in 0 1; do vdpa dev vstats show {self.name} qidx $q || :; done; "
+                f"cd /sys/bus/vdpa/devices/{self.name}/baton; grep . owner state last_refusal || :"))
 
     def stop_and_cont(self, times):
         for _ in range(times):
