@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # C14, C15: a guest with traffic moves from one function to another, with QEMU as it is and no option:
 # there and back, from one version to the other, saved to a file, and cancelled on the way. The guest is
-# iPXE (qemu.py); both functions have the same MAC address, provisioned.
+# iPXE (qemu.py); both functions have the same MAC address, provisioned. BATON_CYCLES=20 asks for more:
+# from and to x-svq=on, and so many migrations in a row (with --timeout 3000).
 #
 #   net0 --- baton_pci --- v0 --- vhost_vdpa --- QEMU --.
 #   net1 --- baton_pci --- v1 --- vhost_vdpa --- QEMU --'
@@ -14,6 +15,8 @@ from qemu import Guest
 
 MAC = "02:00:00:00:00:42"
 STATE, LINK = "/tmp/state", "unix:/tmp/migration"
+CYCLES = int(os.environ.get("BATON_CYCLES", 0))
+SHADOW = ",x-svq=on"
 
 
 def state(guest):
@@ -26,13 +29,13 @@ def migrated(guest, uri, seconds=60):
     assert state(guest) == "completed", guest.qmp("query-migrate")
 
 
-def arrives(name, qemu, uri):
-    return Guest(name, qemu, ["-incoming", uri])
+def arrives(name, qemu, uri, netdev=""):
+    return Guest(name, qemu, ["-incoming", uri], netdev)
 
 
-def moves(guest, name, qemu=""):
+def moves(guest, name, qemu="", netdev=""):
     """To this device; the guest as it is there, still going on."""
-    there = arrives(name, qemu, LINK)
+    there = arrives(name, qemu, LINK, netdev)
     # What was said before is on the other's console.
     migrated(guest, LINK)
     guest.__exit__()
@@ -57,7 +60,7 @@ def cancelled(guest):
     guest.goes_on(60)
 
 
-ktap_start(6)
+ktap_start(8 if CYCLES else 6)
 sh(f"bind_baton net0; bind_baton net1; vdpa_add v0 net0 mac {MAC}; vdpa_add v1 net1 mac {MAC}; "
    "vdpa_bind v0 vhost_vdpa; vdpa_bind v1 vhost_vdpa")
 guest = Guest("v0")
@@ -71,6 +74,17 @@ with case("and back, to the older QEMU"):
     guest = moves(guest, "v0", "older ")
 with case("and to the newer again"):
     guest = moves(guest, "v1")
+if CYCLES:
+    with case("from and to shadow queues: the four combinations"):
+        for device, shadow in ("v0", SHADOW), ("v1", SHADOW), ("v0", ""), ("v1", ""):
+            guest = moves(guest, device, netdev=shadow)
+    with case(f"{CYCLES} times in a row"):
+        for i in range(CYCLES):
+            start = time.monotonic()
+            guest = moves(guest, f"v{i % 2}")
+            note(f"{i + 1}: goes on after {time.monotonic() - start:.0f} s, {guest.rounds()} rounds")
+        if CYCLES % 2:
+            guest = moves(guest, "v1")
 with case("saved to a file, and restored on the other function"):
     guest.qmp("stop")
     migrated(guest, f"file:{STATE}")
