@@ -404,7 +404,7 @@ int baton_function_sleep(struct baton_function *fn)
 	baton_handover_event(b, BATON_EV_DRAIN);
 	baton_virtio_break(b);
 	WRITE_ONCE(b->bv->needs_reset, true);
-	/* No failure of the function's: its driver is bound anew however often the system sleeps. */
+	/* No failure of the function's: bound anew however often the system sleeps. */
 	b->bv->recovery.tried = false;
 
 	return 0;
