@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of the lab that decide whether a test passed: a judge that never says no is worthless."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import pathlib
 import re
 import sys
+import tempfile
 from unittest import mock
 
 sys.dont_write_bytecode = True
@@ -90,6 +93,20 @@ def places(*names):
         return [check.places(pathlib.Path("a.py"), kernel) for kernel in ("6.12", "6.12-arm64")]
 
 
+def of_a_command(*lines):
+    """What is left of a VM that ran a command, with this in its log: as tools/lab/demo reads it."""
+    with tempfile.TemporaryDirectory() as name:
+        run = pathlib.Path(name)
+        (run / "lab").mkdir()
+        (run / "lab/exec.rc").write_text("0\n")
+        (run / "lab/kmsg").write_text("".join(f"4,1,1,-;{line}\n" for line in lines)
+                                      + "12,2,2,-;baton-lab: end of log\n")
+        args = mock.Mock(shell=False, test=[], timeouts=[], exec="true", quiet=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            status = check.vm.verdict(run, args, 0, False, 1)
+        return status, '"reasons": []' in (run / "lab/result").read_text()
+
+
 def useless_lines():
     """Lines of selftests/vm/kernels without effect, or without a reason."""
     tests = [path for path in (TREE / "selftests/vm").iterdir() if check.is_test(path)]
@@ -169,6 +186,8 @@ CASES = [
     ("again: not after a line beside a report",
      logpolicy.condemned(report("rng_core") + ["kernel log: b"] + report("rng_core")), True),
     ("again: after a report of somebody else's", logpolicy.condemned(report("rng_core")), False),
+    ("vm: a command that went well, and a log that is clean", of_a_command(), (0, True)),
+    ("vm: a log that is not", of_a_command("something new"), (1, False)),
     ("kernels: the oldest, and the newest for the first topology",
      [planned("a", 0, "net"), planned("a", 1, "net@virtio")], [["6.12", "7.3"], ["6.12"]]),
     ("kernels: one more for a topology", planned("a", 1, "net@amd"), ["6.12", "7.2"]),
