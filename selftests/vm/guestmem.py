@@ -11,9 +11,9 @@
 # topology: net
 # timeout: 300
 from lib import *
-from qemu import Guest
+from qemu import PC, Guest
 
-PC, Q35 = "pc-i440fx-10.0,graphics=off", "q35,graphics=off"
+Q35 = "q35,graphics=off"
 DIMM = 32 << 20
 GIGANTIC = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages")
 # Of QEMU's ACPI, in ports: which DIMM, and what becomes of it (8: it is ejected).

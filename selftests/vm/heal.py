@@ -51,11 +51,9 @@ def blk_is_slow():
         blk = Blk(dev, base=0xfffe)
         blk0.set(delay_ms=400)
         before = time.monotonic()
-        head = [blk.queue.post([(blk.mem.iova + blk.head, 16, READ), (blk.mem.iova + blk.status, 1, WRITE)])
-                for _ in range(6)]
-        blk.mem.bytes[blk.head:blk.head + 16] = struct.pack("<IIQ", 4, 0, 0)
+        heads = [blk.post_flush() for _ in range(6)]
         blk.queue.kick()
-        assert [blk.queue.wait()[0] for _ in head] == head
+        assert [blk.queue.wait()[0] for _ in heads] == heads
         # All of them in one go: four waited for 50 ms, and not for the other two.
         assert 0.4 <= time.monotonic() - before < 0.75 * SLOWER
         blk0.set(delay_ms=0)
@@ -70,9 +68,7 @@ def blk_heals():
     with Device(user_node("v1")) as dev, Trace("baton:baton_heal") as trace:
         blk = Blk(dev, base=0xfff8)
         blk0.set(reorder=1)
-        heads = [blk.queue.post([(blk.mem.iova + blk.head, 16, READ),
-                                 (blk.mem.iova + blk.status, 1, WRITE)]) for _ in range(20)]
-        blk.mem.bytes[blk.head:blk.head + 16] = struct.pack("<IIQ", 4, 0, 0)
+        heads = [blk.post_flush() for _ in range(20)]
         blk.queue.kick()
         assert sorted(blk.queue.wait()[0] for _ in heads) == sorted(heads)
         assert healed(trace) == [(0, 0)]
@@ -127,8 +123,7 @@ def goes_meanwhile():
         for way in "reset", "close":
             with Device(user_node("v1")) as dev:
                 blk = Blk(dev, base=0xffff)
-                blk.queue.post([(blk.mem.iova + blk.head, 16, READ),
-                                (blk.mem.iova + blk.status, 1, WRITE)])
+                blk.post_flush()
                 blk.queue.kick()
                 if way == "reset":
                     dev.reset()

@@ -26,6 +26,7 @@ QEMU = {
                "-L", "/usr/share/seabios", "-L", "/usr/lib/ipxe/qemu"],
 }
 MODERN = "disable-legacy=on,iommu_platform=on,bootindex=0"
+PC = "pc-i440fx-10.0,graphics=off"
 numbers = itertools.count()
 
 
@@ -47,8 +48,7 @@ class Guest:
     """@options: more of QEMU's, before its device. @netdev: more for its net back end. @generic: its device
     that knows no class instead, with this. @machine: what the guest's is, @memory: how much it has."""
 
-    def __init__(self, name, qemu="", options=(), netdev="", generic=None,
-                 machine="pc-i440fx-10.0,graphics=off", memory="64"):
+    def __init__(self, name, qemu="", options=(), netdev="", generic=None, machine=PC, memory="64"):
         number = next(numbers)
         self.name = name
         self.console = pathlib.Path(f"/tmp/console.{number}")

@@ -252,9 +252,7 @@ def ring_comes_back():
         blk.flush()
         mem, queue = blk.mem, blk.queue
         dev.unmap(mem.iova, mem.size)
-        mem.bytes[blk.head:blk.head + 16] = struct.pack("<IIQ", 4, 0, 0)
-        mem.bytes[blk.status] = 0xff
-        head = queue.post([(mem.iova + blk.head, 16, READ), (mem.iova + blk.status, 1, WRITE)])
+        head = blk.post_flush()
         queue.kick()
         time.sleep(0.5)
         assert queue.used() is None

@@ -18,19 +18,13 @@ import select
 
 import model
 from lib import *
+from power import POWER, drivers, sleep
 from vhost_vdpa import *
 
-POWER = pathlib.Path("/sys/power")
 BLOCKED = ("none", "blocked", False)
 ALARM_SECONDS = 4
 STRAY_MS = 8000
 BLOCK = 4096
-
-
-def drivers():
-    """Each device's callbacks, no sleep."""
-    (POWER / "pm_test").write_text("devices")
-    (POWER / "state").write_text("mem")
 
 
 def s2idle():
@@ -51,15 +45,6 @@ def hibernation():
     (POWER / "pm_test").write_text("core")
     (POWER / "disk").write_text("platform")
     (POWER / "state").write_text("disk")
-
-
-def sleep(how):
-    sh("/baton/tools/lab/shared away")
-    try:
-        how()
-    finally:
-        (POWER / "pm_test").write_text("none")
-        sh("/baton/tools/lab/shared back")
 
 
 class Writer:
@@ -178,7 +163,6 @@ expect_log("was reset under its consumer .user.|suspend refused: .* blocked|DMAR
 expect_log("ACPI Error: Could not disable RealTimeClock events|ACPI: PM: ")
 model.SHARED = pathlib.Path("/shared/model")
 net0 = model.Model("net0")
-pathlib.Path("/sys/module/suspend/parameters/pm_test_delay").write_text("1")
 PEER = sh('basename "$(fn_dir peer0)"/virtio*/net/*')
 sh(f"ip netns add peer; ip link set {PEER} netns peer; ip -n peer link set {PEER} up; "
    f"ip -n peer address add 10.0.2.2/24 dev {PEER}")

@@ -12,24 +12,13 @@
 # timeout: 120
 # init: memory
 from lib import *
+from power import drivers, sleep
 
-POWER = pathlib.Path("/sys/power")
 OWNED = ("kernel", "kernel", True)
 ANEW = "its virtio driver was bound anew, and goes on"
 # Of the memory device: without PERSISTENT_SUSPEND (bit 2) its driver refuses; on bit 1 the device insists.
 FEATURES = 1 << 32 | 1 << 33 | 1 << 1
 SIZE = 128 << 20
-
-
-def sleep():
-    """Each device's callbacks, no sleep."""
-    sh("/baton/tools/lab/shared away")
-    try:
-        (POWER / "pm_test").write_text("devices")
-        (POWER / "state").write_text("mem")
-    finally:
-        (POWER / "pm_test").write_text("none")
-        sh("/baton/tools/lab/shared back")
 
 
 def serves():
@@ -46,7 +35,7 @@ def serves():
 def cannot():
     before = kernel_log_count(ANEW)
     serves()
-    sleep()
+    sleep(drivers)
     wait_for(lambda: kernel_log_count(ANEW) == before + 1, 10)
     assert stands("ninep0", "v0") == OWNED, stands("ninep0", "v0")
     serves()
@@ -58,7 +47,7 @@ def refuses():
     sh(f"qmp hmp 'qom-set mem0 requested-size {SIZE}'")
     wait_for(lambda: sh("qmp hmp 'qom-get mem0 size'") == str(SIZE), 20)
     with fails_with(errno.EPERM):
-        sleep()
+        sleep(drivers)
     assert kernel_log_count("the virtio driver does not let the system sleep: -EPERM")
     assert stands("mem0", "v1") == OWNED, stands("mem0", "v1")
     # Others had stepped aside, or not yet.
@@ -69,7 +58,6 @@ ktap_start(3)
 expect_log("was reset under its consumer .kernel.|has failed under the kernel's driver, or asks|"
            f"{ANEW}|the virtio driver does not let the system sleep|virtio_mem virtio.: |PM: |done.$|"
            "virtio.*PM: ")
-pathlib.Path("/sys/module/suspend/parameters/pm_test_delay").write_text("1")
 sh("bind_baton ninep0; bind_baton mem0; bind_baton net0; "
    f"vdpa_add v0 ninep0; vdpa_add v1 mem0 device_features {FEATURES:#x}; vdpa_add v2 net0; "
    "vdpa_bind v0 virtio_vdpa; vdpa_bind v2 virtio_vdpa; net_up v2; pings")
@@ -81,6 +69,6 @@ with case("one that refuses keeps the system awake, and its function"):
     refuses()
 with case("without it the system sleeps again, and all go on"):
     sh("vdpa_unbind v1")
-    sleep()
+    sleep(drivers)
     sh("pings")
 ktap_finish()

@@ -175,18 +175,18 @@ def adder(rng):
     time.sleep(rng.random())
 
 
-def probe(name):
+def rebind(name):
+    """To baton, whoever has it: what lib.sh's bind_baton does, for those who do it very often."""
     fn = address(name)
+    with contextlib.suppress(OSError):
+        (fn / "driver/unbind").write_text(fn.name)
     (fn / "driver_override").write_text("baton_pci")
     (PCI / "drivers_probe").write_text(fn.name)
 
 
 def prober(rng):
     """The function itself comes and goes."""
-    name = rng.choice(list(FUNCTIONS))
-    with contextlib.suppress(OSError):
-        (address(name) / "driver/unbind").write_text(address(name).name)
-    probe(name)
+    rebind(rng.choice(list(FUNCTIONS)))
     time.sleep(1 + 2 * rng.random())
 
 
@@ -218,10 +218,9 @@ def come_back():
         elif not address(name).exists():
             (address("v2") / "sriov_drivers_autoprobe").write_text("0")
             (address("v2") / "sriov_numvfs").write_text("2")
-        if not (address(name) / "driver").exists() or (address(name) / "driver").resolve().name != "baton_pci":
-            with contextlib.suppress(OSError):
-                (address(name) / "driver/unbind").write_text(address(name).name)
-            probe(name)
+        # Without one, this is the name of the link that is not there.
+        if (address(name) / "driver").resolve().name != "baton_pci":
+            rebind(name)
 
 
 def vf_changer(rng):

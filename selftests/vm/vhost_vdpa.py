@@ -458,6 +458,13 @@ class Blk:
     def flush(self):
         self.check(self.request(4))
 
+    def post_flush(self):
+        """Of one queue, and nobody rings for it yet; its head."""
+        base = self.mem.iova
+        self.mem.bytes[self.head:self.head + 16] = struct.pack("<IIQ", 4, 0, 0)
+        self.mem.bytes[self.status] = 0xff
+        return self.queue.post([(base + self.head, 16, READ), (base + self.status, 1, WRITE)])
+
     def get_id(self):
         self.check(self.request(8, 0, 20, WRITE))
         return self.mem.bytes[self.data:self.data + 20].rstrip(b"\0").decode()

@@ -88,6 +88,21 @@ void baton_area_unmap(struct baton_area *area)
 }
 
 /**
+ * baton_area_is_writable() - has the owner mapped all of an area for writing?
+ * @b: the function, whose owner's it is
+ * @area: the area
+ *
+ * If not, it must not be written here either, though baton_area_map() makes it writable for the CPU.
+ *
+ * Context: any; &baton.lock held.
+ * Return: true if so.
+ */
+bool baton_area_is_writable(struct baton *b, const struct baton_area *area)
+{
+	return baton_space_covers(b, b->domain.data_asid, area->iova, area->len, true);
+}
+
+/**
  * baton_area_start() - where an area begins
  * @area: the area, accessible
  *

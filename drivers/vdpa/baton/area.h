@@ -32,6 +32,7 @@ int baton_area_init(struct baton_area *area, u64 iova, size_t len);
 void baton_area_uninit(struct baton_area *area);
 int baton_area_map(struct baton *b, struct baton_area *area, bool write);
 void baton_area_unmap(struct baton_area *area);
+bool baton_area_is_writable(struct baton *b, const struct baton_area *area);
 void *baton_area_start(const struct baton_area *area);
 bool baton_area_touches(const struct baton_area *area, u64 iova, u64 last);
 

@@ -23,7 +23,6 @@
 #include "core.h"
 #include "heal.h"
 #include "param.h"
-#include "space.h"
 #include "trace.h"
 
 /* How long requests from beyond the wrap wait for those before it. */
@@ -163,16 +162,15 @@ static void heal_work(struct work_struct *work)
 	struct baton_relay *relay = container_of(to_delayed_work(work), struct baton_relay, heal);
 	struct baton_queue *bq = relay->bq;
 	struct baton_vdpa *bv = relay->bv;
-	bool due, writable;
+	bool due, possible;
 
 	CLASS(baton_vdpa, b)(bv);
 	if (!baton_owner_runs(&b->owner) || bv->needs_reset || !bq->relayed || !bq->live)
 		return;
-	/* As baton_relay_withdraw() may have to write there. */
-	writable = baton_space_covers(b, b->domain.data_asid, relay->avail.iova, relay->avail.len,
-				      true);
+	/* Where something may be under way, baton_relay_withdraw() has to write there. */
+	possible = heal_answers(relay) || baton_area_is_writable(b, &relay->avail);
 	spin_lock_irq(&relay->lock);
-	if (!heal_answers(relay) && !writable)
+	if (!possible)
 		relay->heals = false;
 	due = heal_is_due(relay);
 	if (!due)

@@ -31,7 +31,6 @@
 #include "heal.h"
 #include "param.h"
 #include "relay.h"
-#include "space.h"
 #include "trace.h"
 
 static size_t relay_avail_len(size_t size)
@@ -485,14 +484,11 @@ u16 baton_relay_under_way(struct baton_queue *bq)
 const char *baton_relay_withdraw(struct baton_queue *bq)
 {
 	struct baton_relay *relay = bq->relay;
-	struct baton *b = relay->bv->b;
 	const char *why = NULL;
 	bool writable;
 
 	baton_relay_under_way(bq);
-	/* The user may have mapped its available ring for reading only; our vmap() is writable. */
-	writable = baton_space_covers(b, b->domain.data_asid, relay->avail.iova, relay->avail.len,
-				      true);
+	writable = baton_area_is_writable(relay->bv->b, &relay->avail);
 	spin_lock_irq(&relay->lock);
 	if (!relay->running) {
 		why = relay->failed ?: "its rings are not mapped";

@@ -147,7 +147,7 @@ DEFINE_EVENT(baton_mapping, baton_unmap,
 	TP_ARGS(dev, iova, size, pa, perm, err)
 );
 
-TRACE_EVENT(baton_relay,
+DECLARE_EVENT_CLASS(baton_position,
 	TP_PROTO(const struct device *dev, u16 queue, u16 position),
 	TP_ARGS(dev, queue, position),
 	TP_STRUCT__entry(
@@ -164,21 +164,14 @@ TRACE_EVENT(baton_relay,
 		  __entry->position)
 );
 
-TRACE_EVENT(baton_heal,
+DEFINE_EVENT(baton_position, baton_relay,
 	TP_PROTO(const struct device *dev, u16 queue, u16 position),
-	TP_ARGS(dev, queue, position),
-	TP_STRUCT__entry(
-		__string(function, dev_name(dev))
-		__field(u16, queue)
-		__field(u16, position)
-	),
-	TP_fast_assign(
-		__assign_str(function);
-		__entry->queue = queue;
-		__entry->position = position;
-	),
-	TP_printk("%s: queue=%u position=%u", __get_str(function), __entry->queue,
-		  __entry->position)
+	TP_ARGS(dev, queue, position)
+);
+
+DEFINE_EVENT(baton_position, baton_heal,
+	TP_PROTO(const struct device *dev, u16 queue, u16 position),
+	TP_ARGS(dev, queue, position)
 );
 
 TRACE_EVENT(baton_bypass,

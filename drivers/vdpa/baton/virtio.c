@@ -178,6 +178,7 @@ static void pause_work(struct work_struct *work)
 	struct virtio_device *virtio = dev_to_virtio(pause->dev);
 	unsigned int noio = memalloc_noio_save();
 	bool awaited;
+	int err;
 
 	device_lock(pause->dev);
 	pause->err = pause_is_owned(pause->b) && pause->dev->driver
@@ -188,9 +189,9 @@ static void pause_work(struct work_struct *work)
 		wait_for_completion(&pause->go_on);
 	}
 	if (!pause->err) {
-		pause->err = baton_compat_virtio_restore(virtio);
+		err = baton_compat_virtio_restore(virtio);
 		if (awaited)
-			virtio_return(pause->b, pause->err);
+			virtio_return(pause->b, err);
 	}
 	device_unlock(pause->dev);
 	memalloc_noio_restore(noio);
