@@ -11,7 +11,8 @@
 #   blk0, vf1 --- root port --- baton_pci --- v1 ---+-- binder, users, killer, mapper, reader, resetter, ...
 #         net0, the PF -------- baton_pci --- v2 ---'
 #
-# A minute or half of one, twice that on debug kernels; BATON_STORM_SECONDS (`make storm SECONDS=600`) asks for more.
+# Half a minute, twice that on a slow machine or a debug kernel; BATON_STORM_SECONDS (`make storm SECONDS=600`) asks for
+# more.
 # BATON_SEED=N has each process choose as it did before; which of them comes first is up to the scheduler.
 #
 # shares: its VM
@@ -32,7 +33,7 @@ from vhost_vdpa import *
 
 PCI = pathlib.Path("/sys/bus/pci")
 TOPOLOGY = (BATON_RUN / "topology").read_text().split()[0]
-SECONDS = int(os.environ.get("BATON_STORM_SECONDS", (60 if TOPOLOGY == "hotplug" else 30) * min(SLOWER, 2)))
+SECONDS = int(os.environ.get("BATON_STORM_SECONDS", 30 * min(SLOWER, 2)))
 FUNCTIONS = {"v0": "vf0", "v1": "vf1", "v2": "net0"} if TOPOLOGY == "sriov" else {"v0": "net0", "v1": "blk0"}
 NETS = [name for name, fn in FUNCTIONS.items() if not fn.startswith("blk")]
 DISKS = [name for name in FUNCTIONS if name not in NETS]
