@@ -131,13 +131,14 @@ static const struct baton_field no_fields[] = {
 
 static const struct baton_class classes[] = {
 	{ VIRTIO_ID_NET, "net", NR_OF(net_fields), net_fields },
-	{ VIRTIO_ID_BLOCK, "block", NR_OF(blk_fields), blk_fields, true },
+	{ VIRTIO_ID_BLOCK, "block", NR_OF(blk_fields), blk_fields, .pausable = true,
+	  .waits = true },
 	{ VIRTIO_ID_CONSOLE, "console", NR_OF(console_fields), console_fields },
 	{ VIRTIO_ID_RNG, "rng", NR_OF(no_fields), no_fields },
-	{ VIRTIO_ID_BALLOON, "balloon", NR_OF(balloon_fields), balloon_fields },
-	{ VIRTIO_ID_SCSI, "scsi", NR_OF(scsi_fields), scsi_fields },
+	{ VIRTIO_ID_BALLOON, "balloon", NR_OF(balloon_fields), balloon_fields, .waits = true },
+	{ VIRTIO_ID_SCSI, "scsi", NR_OF(scsi_fields), scsi_fields, .waits = true },
 	/* Layout unknown to this table: the tag is as long as the field before it says. */
-	{ VIRTIO_ID_9P, "9p" },
+	{ VIRTIO_ID_9P, "9p", .waits = true },
 	{ VIRTIO_ID_GPU, "gpu", NR_OF(gpu_fields), gpu_fields },
 	{ VIRTIO_ID_INPUT, "input", NR_OF(input_fields), input_fields },
 	/* guest_cid may change: a transport reset event says so, no notification (5.10.6.7). */
@@ -145,9 +146,9 @@ static const struct baton_class classes[] = {
 	{ VIRTIO_ID_CRYPTO, "crypto", NR_OF(crypto_fields), crypto_fields },
 	/* The driver's own requests change plugged_size, of which there is no notification. */
 	{ VIRTIO_ID_MEM, "mem", NR_OF(mem_fields), mem_fields, .polled = true },
-	{ VIRTIO_ID_SOUND, "sound", NR_OF(snd_fields), snd_fields },
-	{ VIRTIO_ID_FS, "fs", NR_OF(fs_fields), fs_fields },
-	{ VIRTIO_ID_PMEM, "pmem", NR_OF(pmem_fields), pmem_fields },
+	{ VIRTIO_ID_SOUND, "sound", NR_OF(snd_fields), snd_fields, .waits = true },
+	{ VIRTIO_ID_FS, "fs", NR_OF(fs_fields), fs_fields, .waits = true },
+	{ VIRTIO_ID_PMEM, "pmem", NR_OF(pmem_fields), pmem_fields, .waits = true },
 	{ VIRTIO_ID_RPMB, "rpmb", NR_OF(rpmb_fields), rpmb_fields },
 	{ VIRTIO_ID_GPIO, "gpio", NR_OF(gpio_fields), gpio_fields },
 	{ ID_SPI, "spi", NR_OF(spi_fields), spi_fields },

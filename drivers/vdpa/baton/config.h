@@ -33,6 +33,8 @@ struct baton_field {
  * @fields: the configuration space from its first byte on, no gaps
  * @pausable: its virtio driver can be stopped and started again while user
  *	      space goes on (freeze and restore), and waits for what is under way
+ * @waits: its virtio driver, unbound, waits for requests or for who uses it, however long:
+ *	   it is not waited for beyond %BATON_STUCK_MS
  * @polled: fields change without a notification, so that no copy may be kept (shadow.c)
  */
 struct baton_class {
@@ -41,6 +43,7 @@ struct baton_class {
 	unsigned int nr_fields;
 	const struct baton_field *fields;
 	bool pausable;
+	bool waits;
 	bool polled;
 };
 

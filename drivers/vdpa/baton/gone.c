@@ -155,6 +155,8 @@ void __no_context_analysis baton_gone_leave(struct baton_vdpa *bv)
 	b = baton_vdpa_lock(bv);
 	gone_make(bv, b);
 	baton_handover_unbind(b);
+	/* A driver that stays would wait for what it asks from now on, too. */
+	baton_virtio_break(b);
 	baton_virtio_forget(b);
 	baton_queue_reset(bv);
 	WRITE_ONCE(bv->needs_reset, true);

@@ -252,9 +252,10 @@ static void mgmt_release(struct work_struct *work)
 }
 
 /*
- * How long the consumer may take to let go, in ms; 0: for ever. The kernel's driver of a disk is
- * given up only if none of its requests is answered for that long: until then it may use DMA
- * mappings of the function's. Other drivers of the kernel's are waited for.
+ * How long the consumer may take to let go, in ms; 0: for ever. A driver of the kernel's that
+ * waits for its requests, or for who uses it, is given up only if none of its requests is answered
+ * for that long: until then it may use DMA mappings of the function's. Others let go soon, and are
+ * waited for.
  */
 static unsigned int mgmt_patience(struct baton_vdpa *bv)
 {
@@ -266,7 +267,7 @@ static unsigned int mgmt_patience(struct baton_vdpa *bv)
 		baton_handover_event(b, BATON_EV_LOSE);
 	if (b->owner.consumer == BATON_USER)
 		return GRACE_MS;
-	if (b->owner.consumer == BATON_KERNEL && baton_virtio_can_pause(b))
+	if (b->owner.consumer == BATON_KERNEL && baton_virtio_waits(b))
 		return BATON_STUCK_MS;
 
 	return 0;
@@ -279,8 +280,8 @@ static unsigned long mgmt_count_answers(struct baton_vdpa *bv)
 }
 
 /*
- * Returns whether the consumer let go in time. For a disk that time begins anew whenever it has
- * answered a request, however slowly: its driver still writes data.
+ * Returns whether the consumer let go in time. For the kernel's drivers that time begins anew
+ * whenever a request was answered, however slowly: a disk's still writes data.
  */
 static bool mgmt_await(struct baton_vdpa *bv, unsigned int patience)
 {
@@ -327,7 +328,7 @@ static bool mgmt_leave(struct baton_vdpa *bv)
 			 name);
 	else
 		dev_warn(dev,
-			 "has left vDPA device %s, whose driver waits for requests that nobody will answer: it is left alone until the system restarts\n",
+			 "has left vDPA device %s, whose driver waits for requests that nobody answers, or for who uses it: it goes when that ends, if ever\n",
 			 name);
 	baton_uevent_tell(bv, "gone");
 

@@ -8,6 +8,9 @@
  * aside does, and has lost nothing; any other is unbound from its virtio device and bound
  * again, which makes it a new network device.
  *
+ * Being unbound, some drivers wait for requests that were lost, or for who has them mounted: then
+ * this waits as well, and the device can be deleted meanwhile (mgmt.c).
+ *
  * That ends as often as it begins: a function that fails again within %RECOVER_SECONDS is
  * left as it is, for somebody to look at.
  *
@@ -67,7 +70,9 @@ static struct device *recover_decide(struct baton_vdpa *bv)
 				   "failed under the kernel's driver again within %u s: left as it is; reset it through sysfs, then bind its virtio driver anew",
 				   RECOVER_SECONDS);
 	else
-		dev_warn(b->fn->dev, "has failed under the kernel's driver, or asks to be reset: the driver is to set it up anew\n");
+		dev_warn(b->fn->dev, "has failed under the kernel's driver, or asks to be reset: the driver is to set it up anew%s\n",
+			 baton_virtio_waits(b) && !baton_virtio_can_pause(b) ?
+			 ", when nobody uses it" : "");
 	/* What its driver waits for on its way out must not be waited for. */
 	if (!baton_virtio_can_pause(b))
 		baton_handover_event(b, BATON_EV_LOSE);

@@ -263,7 +263,7 @@ int baton_status_reset(struct baton_vdpa *bv)
 
 	/* Not for net: packets may be lost, and are sent again by those who need them. */
 	if (b->fn->device_id != VIRTIO_ID_NET) {
-		idx = baton_queue_settle(bv);
+		idx = baton_position_settle(bv);
 		if (idx < bv->nr_queues)
 			dev_info(b->fn->dev,
 				 "queue %u has requests that were not answered in %u ms: reset all the same\n",
@@ -272,8 +272,12 @@ int baton_status_reset(struct baton_vdpa *bv)
 	if (b->owner.state != BATON_BLOCKED)
 		err = baton_handover_event(b, BATON_EV_DRAIN);
 	baton_status_forget(bv);
-	/* A reset does not help a function that is dead: NEEDS_RESET stays. */
-	WRITE_ONCE(bv->needs_reset, b->owner.state == BATON_DEAD);
+	/*
+	 * A reset does not help a function that is dead: NEEDS_RESET stays, for users. A kernel driver
+	 * does not look; but the virtio core, when it goes, expects to read what it has written.
+	 */
+	WRITE_ONCE(bv->needs_reset,
+		   b->owner.state == BATON_DEAD && b->owner.consumer == BATON_USER);
 	if (err)
 		return err;
 	memset(bv->group_asid, 0, sizeof(bv->group_asid));

@@ -269,6 +269,18 @@ bool baton_virtio_can_pause(const struct baton *b)
 }
 
 /**
+ * baton_virtio_waits() - may the kernel's driver take for ever to be unbound?
+ * @b: the function
+ *
+ * Context: any; a constant of the function.
+ * Return: true if so.
+ */
+bool baton_virtio_waits(const struct baton *b)
+{
+	return b->config.class && b->config.class->waits;
+}
+
+/**
  * baton_virtio_pause() - have the kernel's driver let go of the function
  * @b: the function
  *

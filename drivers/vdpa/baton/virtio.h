@@ -39,6 +39,7 @@ void baton_virtio_unwatch(struct baton *b);
 void baton_virtio_forget(struct baton *b);
 void baton_virtio_break(struct baton *b);
 bool baton_virtio_can_pause(const struct baton *b);
+bool baton_virtio_waits(const struct baton *b);
 void baton_virtio_pause(struct baton *b);
 void baton_virtio_resume(struct baton *b);
 void baton_virtio_renew(struct baton *b);
