@@ -79,6 +79,7 @@ struct settings {
 	u64 command_ms, delay_ms, reset_ms, flr_ms;
 	u64 queue_reset_ms; /* how long a queue that is being reset runs on */
 	u64 reorder;	    /* answers in reverse order */
+	u64 silent;	    /* its interrupts for used elements are late, and do not come */
 	u64 waits;	    /* looks at a queue when its doorbell rings, and not before */
 	u64 held;	    /* blk: the first requests of a batch, which it never answers */
 

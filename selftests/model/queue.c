@@ -283,8 +283,8 @@ static bool queue_wants(struct model *m, struct queue *q)
 
 void queue_tell(struct model *m, struct queue *q)
 {
-	if (!m->reset_due && !q->broken && q->vector != NO_VECTOR && queue_wants(m, q) &&
-	    !m->reset_due)
+	if (!m->set.silent && !m->reset_due && !q->broken && q->vector != NO_VECTOR &&
+	    queue_wants(m, q) && !m->reset_due)
 		regs_queue_irq(m, q);
 }
 

@@ -44,7 +44,8 @@ static const struct field numbers[] = {
 	N(jump),	N(waits),
 	N(held),	N(refuse),
 	N(claims),	N(queue_reset_ms),
-	M(more),	M(less),
+	N(silent),	M(more),
+	M(less),
 };
 
 static const struct field texts[] = {

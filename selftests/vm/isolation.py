@@ -39,6 +39,8 @@ def user_is_refused():
         Device(node)
     reason = vdpa_read("v0", "last_refusal")
     assert re.search(REASON, reason), reason
+    # It may tell of somebody's addresses.
+    assert (VDPA / "v0/baton/last_refusal").stat().st_mode & 0o777 == 0o400
     assert kernel_log_count(REASON)
     assert vdpa_read("v0", "owner") == "none" and not bus_master(NAME)
 

@@ -11,6 +11,7 @@
 # topology: model
 # timeout: 150
 import platform
+import select
 
 from lib import *
 from model import *
@@ -90,8 +91,7 @@ def blk_out_of_order(position):
         assert dev.get_vring_base(0) == blk.queue.used_index()
         assert sorted(to_do(blk.queue, blk.queue.used_index())) == sorted(heads), heads
         # One more, made while it rests.
-        more = blk.queue.post([(blk.mem.iova + blk.head, 16, READ), (blk.mem.iova + blk.status, 1, WRITE)])
-        blk.mem.bytes[blk.head:blk.head + 16] = struct.pack("<IIQ", 4, 0, 0)
+        more = blk.post_flush()
         dev.resume()
         assert sorted(blk.queue.wait()[0] for _ in range(6)) == sorted([*heads, more])
         for i in range(20):
@@ -100,8 +100,14 @@ def blk_out_of_order(position):
     set_relay("v1", "auto")
 
 
+def forget():
+    """A new device: of the old one's user somebody has waited long enough for a minute."""
+    sh("vdpa dev del v1; vdpa_add v1 blk0")
+
+
 def blk_is_slow():
     """On the user's own rings nobody can tell which are under way: it runs on."""
+    forget()
     with Device(user_node("v1")) as dev:
         blk = Blk(dev)
         blk0.set(reorder=1, held=1)
@@ -122,6 +128,30 @@ def blk_is_slow():
         assert 1.5 < time.monotonic() - before < 5 * SLOWER
 
 
+def is_not_awaited_for_ever():
+    """Six seconds in a minute: others wait for who waits."""
+    forget()
+    with Device(user_node("v1")) as dev:
+        blk = Blk(dev)
+        blk0.set(reorder=1, held=1)
+        post_writes(blk, 2)
+        blk.queue.kick()
+        wait_for(lambda: blk.queue.used_index() == 1)
+        took = []
+        for _ in range(4):
+            before = time.monotonic()
+            with fails_with(errno.EBUSY):
+                dev.suspend()
+            took.append(time.monotonic() - before)
+        before = time.monotonic()
+        dev.reset()
+        took.append(time.monotonic() - before)
+        blk0.set(reorder=0, held=0)
+        note(f"refused after {', '.join(f'{seconds:.1f}' for seconds in took)} s")
+        assert all(1.5 < seconds for seconds in took[:3]) and all(seconds < 1 * SLOWER for seconds in took[3:]), took
+    forget()
+
+
 def blk_is_not_rung_for():
     """A guest that is stopped between a request and its doorbell, which the device waits for."""
     for way in "resume", "reset":
@@ -138,6 +168,32 @@ def blk_is_not_rung_for():
                     stop_and_go_on(dev, [blk.queue])
                 assert sorted(blk.queue.wait()[0] for _ in heads) == sorted(heads)
             blk.exercise()
+
+
+def blk_is_told():
+    """Of what was done by a device that rests before it has interrupted. EVENT_IDX: the user wants to be told of
+    the next, and of no other."""
+    for way in "resume", "reset":
+        with Device(user_node("v1")) as dev:
+            blk = Blk(dev, features=EVENT_IDX)
+            queue = blk.queue
+            # used_event, behind the entries of the available ring.
+            queue.mem.u16[(queue.driver + 4) // 2 + queue.size] = queue.avail_idx
+            blk0.set(silent=1)
+            try:
+                head = blk.post_flush()
+                queue.kick()
+                wait_for(lambda: queue.used_index() == queue.avail_idx)
+                assert not select.select([queue.call_fd], [], [], 0.1)[0]
+                if way == "resume":
+                    dev.suspend()
+                    dev.resume()
+                else:
+                    stop_and_go_on(dev, [queue])
+                assert select.select([queue.call_fd], [], [], 5 * SLOWER)[0]
+                assert queue.wait()[0] == head
+            finally:
+                blk0.set(silent=0)
 
 
 def blk_has_two_queues():
@@ -326,7 +382,7 @@ def before_driver_ok():
         assert stands("blk0", "v1") == ("none", "blocked", False)
 
 
-ktap_start(15)
+ktap_start(17)
 sh("bind_baton net0; vdpa_add v0 net0; bind_baton blk0; vdpa_add v1 blk0")
 netdev = peer_goes()
 sh(f"ip -n peer address add {PEER}/24 dev {netdev}")
@@ -343,6 +399,8 @@ with case("blk, out of order: over the wrap"):
     blk_out_of_order(0xfff8)
 with case("blk, requests that nobody rang for: done before it rests"):
     blk_is_not_rung_for()
+with case("blk, answered without an interrupt: told when it goes on"):
+    blk_is_told()
 with case("blk, not ready any more: its position is that of what was done"):
     blk_is_not_ready()
 expect_log("suspend refused: queue 1 has requests that were not answered in")
@@ -351,6 +409,8 @@ with case("blk, two queues: each is waited for"):
 expect_log("suspend refused: queue 0 has requests that were not answered in")
 with case("blk, slow, on its user's own rings: it runs on; a reset waits two seconds"):
     blk_is_slow()
+with case("blk, who has it wait again and again is not waited for any more"):
+    is_not_awaited_for_ever()
 with case("net: suspended and going on forty times, with each receive buffer"):
     net_rests()
 expect_log("queue 0 cannot go on later: requests are under way")

@@ -28,6 +28,7 @@
 #include "irq.h"
 #include "net.h"
 #include "owner.h"
+#include "position.h"
 #include "queue.h"
 #include "recover.h"
 #include "relay.h"
@@ -142,6 +143,7 @@ struct baton_leave {
  * @relay: which queues of a user's are relayed; also read without a lock
  * @cvq: the hardware's control queue
  * @ctrl: the owner's control queue; &baton_ctrl.index is also read without a lock
+ * @position: how long its user has had us wait
  * @group_asid: address space of each group of queues
  * @status: device status as the consumer set it; see status.c. Also read without a lock
  * @needs_reset: the device, or somebody who reset it, wants the owner to reset; set in any
@@ -186,6 +188,7 @@ struct baton_vdpa {
 	struct baton_cvq cvq;
 	struct baton_ctrl ctrl;
 	void (*fail)(struct baton_vdpa *bv, bool stop);
+	struct baton_position position;
 	unsigned int group_asid[BATON_NR_GROUPS];
 	u8 status;
 	bool needs_reset;

@@ -30,7 +30,8 @@
 /*
  * The work item gives &baton.lock back after so many commands, or so long, and goes on after a
  * pause, both in jiffies: the time that it takes is not accounted to the owner, who could keep a
- * processor busy otherwise.
+ * processor busy otherwise. Commands count until a pause has passed, whatever number of kicks
+ * they come by.
  */
 #define BUDGET		64
 #define BUDGET_TIME	(HZ / 10)
@@ -176,6 +177,7 @@ static int ctrl_serve_one(struct baton_vdpa *bv)
 	u8 reply[BATON_REPLY_MAX] = { VIRTIO_NET_ERR };
 	struct baton_chain chain;
 	size_t reply_len = 1;
+	unsigned long flags;
 	int got, err;
 
 	got = baton_ring_get(&ctrl->ring, &chain, ctrl->command, BATON_COMMAND_MAX);
@@ -190,7 +192,10 @@ static int ctrl_serve_one(struct baton_vdpa *bv)
 	err = baton_ring_put(&ctrl->ring, &chain, reply, reply_len);
 	if (err)
 		return err;
+	/* As from an interrupt: vhost uses there without a lock what must not go meanwhile. */
+	local_irq_save(flags);
 	baton_irq_queue(&bv->queues[ctrl->index]);
+	local_irq_restore(flags);
 
 	return 1;
 }
@@ -201,7 +206,6 @@ static void ctrl_serve(struct work_struct *work)
 	unsigned long end = jiffies + BUDGET_TIME;
 	struct baton_ctrl *ctrl = &bv->ctrl;
 	struct baton_queue *bq;
-	unsigned int n;
 	int got = 1;
 
 	CLASS(baton_vdpa, b)(bv);
@@ -213,7 +217,11 @@ static void ctrl_serve(struct work_struct *work)
 		return;
 	ctrl_open_ring(bv, bq);
 
-	for (n = 0; n < BUDGET && got > 0 && !time_after(jiffies, end); n++) {
+	if (time_after(jiffies, ctrl->since + BUDGET_PAUSE)) {
+		ctrl->since = jiffies;
+		ctrl->spent = 0;
+	}
+	for (; ctrl->spent < BUDGET && got > 0 && !time_after(jiffies, end); ctrl->spent++) {
 		got = ctrl_serve_one(bv);
 		if (!got && !baton_ring_rearm(&ctrl->ring))
 			got = ctrl_serve_one(bv);
@@ -285,6 +293,7 @@ int baton_ctrl_init(struct baton_vdpa *bv)
 
 	INIT_DELAYED_WORK(&ctrl->work, ctrl_serve);
 	ctrl->index = BATON_NO_CONTROL;
+	ctrl->since = jiffies;
 	if (!bv->cvq.pages)
 		return 0;
 	ctrl->command = kzalloc(BATON_COMMAND_MAX, GFP_KERNEL);

@@ -28,6 +28,8 @@ struct baton_vdpa;
  * @ring: the owner's; its size is 0 until it is first served
  * @command: a copy of the command that is being judged, in memory that neither the owner
  *	     nor the hardware can reach
+ * @since: jiffies when @spent was 0
+ * @spent: commands that were served since, and are paid for by a pause
  * @received: how many were taken from owners
  * @completed: how many of them were carried out
  * @refused: how many were not, by us or by the hardware
@@ -39,6 +41,8 @@ struct baton_ctrl {
 	struct delayed_work work;
 	struct baton_ring ring;
 	u8 *command;
+	unsigned long since;
+	unsigned int spent;
 	u64 received;
 	u64 completed;
 	u64 refused;

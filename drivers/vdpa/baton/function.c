@@ -411,6 +411,13 @@ int baton_function_sleep(struct baton_function *fn)
 }
 EXPORT_SYMBOL_GPL(baton_function_sleep);
 
+/* A suspended function that has not answered: it must not be resumed as if it had. */
+static void function_wake_failed(struct baton *b)
+{
+	baton_handover_event(b, BATON_EV_DRAIN);
+	baton_handover_fail(b->bv, false);
+}
+
 /**
  * baton_function_wake() - the system has woken up, or did not fall asleep after all
  * @fn: the function
@@ -427,8 +434,8 @@ void baton_function_wake(struct baton_function *fn)
 	mutex_lock(&b->lock);
 	if (b->owner.state == BATON_BLOCKED)
 		baton_handover_event(b, BATON_EV_DRAIN);
-	else if (b->owner.state == BATON_SUSPENDED)
-		baton_handover_reset(b);
+	else if (b->owner.state == BATON_SUSPENDED && baton_handover_reset(b))
+		function_wake_failed(b);
 	function_return(b);
 	mutex_unlock(&b->lock);
 	baton_virtio_wake(b);

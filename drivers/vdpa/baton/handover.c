@@ -181,7 +181,7 @@ static void handover_withdraw(struct baton_vdpa *bv)
 	const char *why;
 	u16 idx;
 
-	why = baton_queue_withdraw(bv, &idx);
+	why = baton_position_withdraw(bv, &idx);
 	if (!why)
 		return;
 	baton_report_refusal(bv->b, "queue %u cannot go on later: %s", idx, why);

@@ -561,8 +561,8 @@ static const struct vdpa_config_ops ops_all = {
 };
 
 /* An operation that is set is offered: so there is a table for each kind of device. */
-static struct vdpa_config_ops ops_net __ro_after_init;
-static struct vdpa_config_ops ops_answering __ro_after_init;
+static struct vdpa_config_ops ops_suspendable __ro_after_init;
+static struct vdpa_config_ops ops_resumable __ro_after_init;
 
 /**
  * baton_ops_init() - fill in the tables of operations
@@ -571,12 +571,11 @@ static struct vdpa_config_ops ops_answering __ro_after_init;
  */
 void __init baton_ops_init(void)
 {
-	/* No resume for net: a drain loses filters, which nobody would give it anew. */
-	ops_net = ops_all;
-	ops_net.suspend = ops_suspend;
-	/* Each request of these gets an answer, and they have no control state to be lost. */
-	ops_answering = ops_net;
-	ops_answering.resume = ops_resume;
+	/* No resume where a drain loses what nobody gives anew: filters and sessions. */
+	ops_suspendable = ops_all;
+	ops_suspendable.suspend = ops_suspend;
+	ops_resumable = ops_suspendable;
+	ops_resumable.resume = ops_resume;
 }
 
 /**
@@ -590,10 +589,10 @@ const struct vdpa_config_ops *baton_ops_of(u32 device_id)
 {
 	switch (device_id) {
 	case VIRTIO_ID_NET:
-		return &ops_net;
-	case VIRTIO_ID_BLOCK:
 	case VIRTIO_ID_CRYPTO:
-		return &ops_answering;
+		return &ops_suspendable;
+	case VIRTIO_ID_BLOCK:
+		return &ops_resumable;
 	default:
 		return &ops_all;
 	}

@@ -111,8 +111,8 @@ static const unsigned char transitions[BATON_NR_STATES][BATON_NR_EVENTS] = {
 	},
 	[BATON_SUSPENDED] = {
 		[BATON_EV_NEGOTIATE]	= START_NEGOTIATION,
-		/* What there is to be drained was. */
-		[BATON_EV_DRAIN]	= SET_BLOCKED,
+		/* What there is to be drained was; but who asks may doubt it. */
+		[BATON_EV_DRAIN]	= START_DRAIN,
 		[BATON_EV_LOSE]		= KEEP,
 		[BATON_EV_SHUTDOWN]	= SET_DEAD,
 		[BATON_EV_SUSPEND]	= KEEP,

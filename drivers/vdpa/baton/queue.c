@@ -11,10 +11,8 @@
  * grant, of later ones at once. It is never told to stop one: virtio 1.2, 4.1.4.3.2
  * forbids to write 0 to queue_enable. (That a queue is reset is heal.c's.)
  */
-#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/interrupt.h>
-#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
@@ -51,6 +49,7 @@ int baton_queue_init(struct baton_vdpa *bv)
 	u16 i;
 
 	mutex_init(&bv->affinity_lock);
+	baton_position_init(bv);
 	bv->queues = kvcalloc(bv->nr_queues, sizeof(*bv->queues), GFP_KERNEL);
 	if (!bv->queues)
 		return -ENOMEM;
@@ -163,8 +162,15 @@ void baton_queue_kick(struct baton_vdpa *bv, struct baton_queue *bq)
 		fn->ops->kick(fn, bq->index);
 }
 
-/* virtio 1.2, 2.9: with NOTIFICATION_DATA a doorbell also says where the available ring ends. */
-static void queue_ring(const struct baton_vdpa *bv, const struct baton_queue *bq, u32 data)
+/**
+ * baton_queue_ring() - ring the doorbell of a queue that the hardware runs
+ * @bv: the vDPA device
+ * @bq: the queue
+ * @data: what is said with NOTIFICATION_DATA: also where the available ring ends (virtio 1.2, 2.9)
+ *
+ * Context: any; &baton.lock held.
+ */
+void baton_queue_ring(const struct baton_vdpa *bv, const struct baton_queue *bq, u32 data)
 {
 	struct baton_function *fn = bv->b->fn;
 
@@ -192,12 +198,11 @@ void baton_queue_start(struct baton_vdpa *bv, struct baton_queue *bq)
 	smp_mb();
 	early = xchg(&bq->early, false);
 	if (bq->relayed) {
-		/* Looks for requests, whether or not one rang for them. */
-		baton_relay_kick(bq);
+		baton_relay_begin(bq);
 		return;
 	}
 	if (early)
-		queue_ring(bv, bq, READ_ONCE(bq->early_data));
+		baton_queue_ring(bv, bq, READ_ONCE(bq->early_data));
 }
 
 /**
@@ -422,165 +427,4 @@ void baton_queue_hold(struct baton_vdpa *bv)
 
 	for (i = 0; i < bv->nr_queues; i++)
 		WRITE_ONCE(bv->queues[i].live, false);
-}
-
-/* 16 bits of a user's ring; -1: they are not mapped. */
-static int queue_read16(const struct baton_vdpa *bv, u64 addr)
-{
-	struct baton *b = bv->b;
-	void *bytes;
-
-	if (baton_space_window(b, b->domain.data_asid, addr, false, &bytes) < sizeof(__le16))
-		return -1;
-
-	return le16_to_cpu(READ_ONCE(*(__le16 *)bytes));
-}
-
-/* How many requests of a user's have no answer yet; -1: its rings are not mapped. */
-static int queue_under_way(const struct baton_vdpa *bv, struct baton_queue *bq)
-{
-	int avail, used;
-
-	if (bq->relayed)
-		return baton_relay_under_way(bq);
-	avail = queue_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, idx));
-	used = queue_read16(bv, bq->cfg.device + offsetof(struct vring_used, idx));
-
-	return avail < 0 || used < 0 ? -1 : (u16)(avail - used);
-}
-
-static bool queue_is_awaited(const struct baton_vdpa *bv, struct baton_queue *bq)
-{
-	return bq->enabled && baton_class_answers(bv->b->fn->device_id, bq->index) &&
-	       queue_under_way(bv, bq) > 0;
-}
-
-/*
- * Without a doorbell the hardware need not look, and a guest may have been stopped between a
- * request and its doorbell. So one is rung here. (For a relayed queue the relay has rung.)
- */
-static void queue_ring_awaited(const struct baton_vdpa *bv, struct baton_queue *bq)
-{
-	int avail = queue_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, idx));
-
-	if (!bq->relayed && avail >= 0)
-		queue_ring(bv, bq, (u32)avail << 16 | bq->index);
-}
-
-/**
- * baton_queue_settle() - wait until the hardware has answered what a user asked for
- * @bv: the vDPA device, which is about to be reset
- *
- * QEMU, if it cannot suspend a device, stops a guest by a reset, and later goes on at the
- * used index. With requests under way that are answered out of order one would be lost, and
- * another done twice. So queues where each request gets an answer (baton_class_answers()) are
- * waited for, up to %BATON_SETTLE_MS in all. A user who goes on making requests meanwhile
- * only delays its own reset.
- *
- * Context: may sleep; &baton.lock held; interrupts and queues as they were.
- * Return: the first queue on its user's own rings that still has requests under way, or
- * the number of queues. (One that is relayed does not count: the relay knows which are.)
- */
-u16 baton_queue_settle(struct baton_vdpa *bv)
-{
-	unsigned long end = jiffies + msecs_to_jiffies(BATON_SETTLE_MS);
-	u16 i;
-
-	if (bv->b->owner.state != BATON_USER_OWNS || bv->features & BIT_ULL(VIRTIO_F_RING_PACKED))
-		return bv->nr_queues;
-	for (i = 0; i < bv->nr_queues; i++)
-		if (queue_is_awaited(bv, &bv->queues[i]))
-			queue_ring_awaited(bv, &bv->queues[i]);
-	i = 0;
-	while (i < bv->nr_queues) {
-		if (!queue_is_awaited(bv, &bv->queues[i])) {
-			i++;
-			continue;
-		}
-		if (!time_after(jiffies, end) && bv->b->fn->ops->present(bv->b->fn))
-			usleep_range(200, 1000);
-		else if (bv->queues[i].relayed)
-			i++;
-		else
-			break;
-	}
-
-	return i;
-}
-
-/*
- * Did the requests before @used come back in the order in which they were made available? As far
- * back as both rings tell. Then those from @used on are the ones that did not.
- */
-static bool queue_is_in_order(const struct baton_vdpa *bv, const struct baton_queue *bq, u16 used,
-			      u16 under_way)
-{
-	u16 size = bq->cfg.size, at, n;
-	int given, back;
-
-	/* A direct queue began at 0: in its first round there is nothing before. */
-	n = min_t(u16, size - under_way, used);
-	while (n--) {
-		at = --used & (size - 1);
-		given = queue_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, ring[0]) +
-					 sizeof(__virtio16) * at);
-		back = queue_read16(bv, bq->cfg.device + offsetof(struct vring_used, ring[0]) +
-					sizeof(struct vring_used_elem) * at);
-		if (given != back)
-			return false;
-	}
-
-	return true;
-}
-
-/* A queue that worked on the user's own rings. */
-static const char *queue_withdraw_direct(struct baton_vdpa *bv, struct baton_queue *bq)
-{
-	int used = queue_read16(bv, bq->cfg.device + offsetof(struct vring_used, idx));
-	int under_way = queue_under_way(bv, bq);
-
-	if (under_way < 0)
-		return "its rings are not mapped";
-	if (under_way > bq->cfg.size)
-		return "its indices make no sense";
-	if (under_way && !queue_is_in_order(bv, bq, used, under_way))
-		return "buffers come back out of order (sysfs: have it relayed, baton/relay)";
-	bq->state.split.avail_index = used;
-
-	return NULL;
-}
-
-/**
- * baton_queue_withdraw() - find out where each queue stands
- * @bv: the vDPA device, whose function has stopped and interrupts no more
- * @idx: set to the queue that is at fault
- *
- * Afterwards the state of each queue is a position from which on its available ring has what
- * was not done, each request once, and nothing else (C15).
- *
- * Context: may sleep; &baton.lock held.
- * Return: NULL, or why that cannot be said.
- */
-const char *baton_queue_withdraw(struct baton_vdpa *bv, u16 *idx)
-{
-	const char *why = NULL;
-	struct baton_queue *bq;
-	u16 i;
-
-	for (i = 0; i < bv->nr_queues && !why; i++) {
-		bq = &bv->queues[i];
-		*idx = i;
-		/* @ready does not count: its user may have cleared it with requests under way. */
-		if (!bq->ran)
-			continue;
-		bq->ran = false;
-		if (bq->relayed)
-			why = baton_relay_withdraw(bq);
-		else if (i != bv->ctrl.index)
-			why = queue_withdraw_direct(bv, bq);
-		else if (bv->ctrl.ring.size)
-			bq->state.split.avail_index = bv->ctrl.ring.next_avail;
-	}
-
-	return why;
 }

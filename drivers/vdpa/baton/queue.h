@@ -14,9 +14,6 @@
 struct baton_relay;
 struct baton_vdpa;
 
-/* How long a reset, or a suspend, waits for a user's requests that are under way, in ms. */
-#define BATON_SETTLE_MS 2000
-
 /**
  * struct baton_queue - one queue, as its owner described it
  * @cfg: what goes to the hardware when the queue is enabled; its vector is changed
@@ -78,8 +75,7 @@ void baton_queue_mute(struct baton_vdpa *bv);
 int baton_queue_enable(struct baton_vdpa *bv, struct baton_queue *bq);
 int baton_queue_enable_ready(struct baton_vdpa *bv);
 void baton_queue_hold(struct baton_vdpa *bv);
-u16 baton_queue_settle(struct baton_vdpa *bv);
-const char *baton_queue_withdraw(struct baton_vdpa *bv, u16 *idx);
+void baton_queue_ring(const struct baton_vdpa *bv, const struct baton_queue *bq, u32 data);
 void baton_queue_start(struct baton_vdpa *bv, struct baton_queue *bq);
 void baton_queue_start_enabled(struct baton_vdpa *bv);
 void baton_queue_kick(struct baton_vdpa *bv, struct baton_queue *bq);

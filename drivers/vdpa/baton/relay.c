@@ -143,6 +143,22 @@ void baton_relay_kick(struct baton_queue *bq)
 }
 
 /**
+ * baton_relay_begin() - the hardware runs a queue
+ * @bq: a queue that is relayed
+ *
+ * Looks for requests, whether or not the owner rang for them. And tells the owner once, whatever it
+ * wants to be told of: the interrupt for what was returned before may have been lost in the reset,
+ * and its used event index, once passed, keeps the relay from the next 65535.
+ *
+ * Context: any; &baton.lock held.
+ */
+void baton_relay_begin(struct baton_queue *bq)
+{
+	baton_relay_kick(bq);
+	irq_work_queue(&bq->relay->signal);
+}
+
+/**
  * baton_relay_interrupt() - the hardware interrupted
  * @bq: a queue that is relayed
  *
@@ -175,13 +191,13 @@ static int relay_shared_alloc(struct baton *b, struct baton_relay_shared *s, u64
 		return -EOPNOTSUPP;
 	s->iova = iova;
 	s->size = PAGE_ALIGN(len);
-	s->mem = vzalloc(s->size);
+	s->mem = __vmalloc(s->size, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!s->mem)
 		return -ENOMEM;
 	while (s->mapped < s->size) {
 		err = iommu_map(b->domain.user, iova + s->mapped,
 				page_to_phys(vmalloc_to_page(s->mem + s->mapped)), PAGE_SIZE,
-				prot, GFP_KERNEL);
+				prot, GFP_KERNEL_ACCOUNT);
 		if (err) {
 			relay_shared_free(b, s);
 			return err;
@@ -417,6 +433,7 @@ void baton_relay_unmap(struct baton_vdpa *bv, unsigned int asid, u64 iova, u64 l
 void baton_relay_map(struct baton_vdpa *bv)
 {
 	struct baton_relay *relay;
+	int err;
 	u16 i;
 
 	/* Only to save time: most memory is mapped before anything runs. */
@@ -424,11 +441,17 @@ void baton_relay_map(struct baton_vdpa *bv)
 		return;
 	for (i = 0; i < bv->nr_queues; i++) {
 		relay = bv->queues[i].relay;
-		if (!bv->queues[i].relayed || !relay->marks || relay->avail.map ||
-		    relay->failed || relay_reach_owner(relay))
+		if (!bv->queues[i].relayed || !relay->marks || relay->avail.map || relay->failed)
+			continue;
+		err = relay_reach_owner(relay);
+		/* Not all of it is mapped yet. */
+		if (err == -EFAULT)
 			continue;
 		spin_lock_irq(&relay->lock);
-		relay->running = true;
+		if (err)
+			relay_give_up(relay, "no memory to reach its rings again");
+		else
+			relay->running = true;
 		spin_unlock_irq(&relay->lock);
 		baton_relay_kick(&bv->queues[i]);
 	}

@@ -88,6 +88,7 @@ bool baton_relay_wanted(const struct baton_vdpa *bv, const struct baton_queue *b
 int baton_relay_decide(struct baton_vdpa *bv);
 int baton_relay_setup(struct baton_queue *bq, struct baton_queue_config *cfg);
 void baton_relay_kick(struct baton_queue *bq);
+void baton_relay_begin(struct baton_queue *bq);
 bool baton_relay_interrupt(struct baton_queue *bq);
 void baton_relay_unmap(struct baton_vdpa *bv, unsigned int asid, u64 iova, u64 last);
 void baton_relay_map(struct baton_vdpa *bv);

@@ -29,7 +29,7 @@ static int suspend_settle(struct baton_vdpa *bv)
 		return -EOPNOTSUPP;
 	}
 	baton_queue_hold(bv);
-	idx = baton_queue_settle(bv);
+	idx = baton_position_settle(bv);
 	if (idx == bv->nr_queues)
 		return 0;
 	/* What a direct queue has not done cannot be known while requests are under way. */

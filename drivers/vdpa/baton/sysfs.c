@@ -41,7 +41,9 @@ static ssize_t last_refusal_show(struct device *dev, struct device_attribute *at
 	CLASS(baton_vdpa, b)(to_bv(dev_to_vdpa(dev)));
 	return sysfs_emit(buf, "%s\n", b->report.refusal);
 }
-static DEVICE_ATTR_RO(last_refusal);
+
+/* It may say which addresses a user uses: no other's business. */
+static DEVICE_ATTR_ADMIN_RO(last_refusal);
 
 static ssize_t last_fault_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
