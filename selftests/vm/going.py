@@ -20,6 +20,7 @@ import socket
 import threading
 
 from lib import *
+from uevents import Uevents
 from vhost_vdpa import *
 
 PCI = pathlib.Path("/sys/bus/pci")
@@ -131,7 +132,10 @@ def stays(way):
         told = os.eventfd(0, os.EFD_CLOEXEC)
         dev.set_config_call(told)
         asked = kernel_log_count(rf"v0 is to go: asked .*, process {os.getpid()}, to close it$")
+        uevents = Uevents()
         take(way, "user who stays")
+        for event in "leave", "gone":
+            assert uevents.came(BATON_EVENT=event), (event, uevents.seen)
         assert select.select([told], [], [], 0)[0], "was not asked"
         assert vdpa_read("v0", "state") == "dead" and vdpa_read("v0", "owner") == "none"
         assert vdpa_read("v0", "mapped_bytes") == "0"

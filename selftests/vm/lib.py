@@ -20,9 +20,11 @@ An exception outside a case ends the test: what was planned and did not run coun
 
 import contextlib
 import errno
+import faulthandler
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +35,9 @@ SLOWER = int(os.environ.get("BATON_SLOWER", "1"))       # by how much this kerne
 HERE = pathlib.Path(__file__).resolve().parent
 VDPA = pathlib.Path("/sys/bus/vdpa/devices")
 TRACING = pathlib.Path("/sys/kernel/tracing")
+
+# Whoever runs out of time says where.
+faulthandler.register(signal.SIGTERM, chain=True)
 
 # -- KTAP -------------------------------------------------------------------------------------
 

@@ -11,34 +11,15 @@
 # timeout: 120
 import hashlib
 import mmap
-import socket
 import threading
 
 from lib import *
 from model import *
+from uevents import Uevents
 from vhost_vdpa import *
 
-NETLINK_KOBJECT_UEVENT = 15
 OWNED = ("kernel", "kernel", True)
 net0, blk0 = Model("net0"), Model("blk0")
-
-
-class Uevents:
-    """Those of baton's that have come, as dictionaries."""
-
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_KOBJECT_UEVENT)
-        self.socket.bind((0, 1))
-        self.socket.setblocking(False)
-        self.seen = []
-
-    def came(self, **wanted):
-        """Whether there has been one like that; any."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                words = self.socket.recv(8192).decode().split("\0")
-                self.seen.append(dict(word.split("=", 1) for word in words if "=" in word))
-        return any(wanted.items() <= event.items() for event in self.seen)
 
 
 class Writer(threading.Thread):

@@ -38,7 +38,7 @@ def user(name):
     return Device(user_node(name))
 
 
-ktap_start(14)
+ktap_start(16)
 
 with case("packed: net through virtio_vdpa"):
     take("net0", "virtio_vdpa")
@@ -169,9 +169,19 @@ with case("rings that are not where the user says: the log names them, mapped on
 with case("many queues: net with two pairs through virtio_vdpa"):
     take("net2", "virtio_vdpa")
     sh("net_up net2; ethtool -L $(vdpa_netdev net2) combined 2; pings")
-with case("many queues: blk with four through both"):
+with case("many queues: blk with four through virtio_vdpa"):
     take("blk2", "virtio_vdpa")
     sh("disk_works /dev/$(vdpa_disk blk2)")
+with case("many queues: each is served by the processors that interrupts of it go to"):
+    queues = list(pathlib.Path(f"/sys/block/{sh('vdpa_disk blk2')}/mq").iterdir())
+    asked_for = {queue.name: (queue / "cpu_list").read_text().strip() for queue in queues}
+    lines = pathlib.Path("/proc/interrupts").read_text()
+    set_to = {}
+    for name in asked_for:
+        irq = re.search(rf"^ *(\d+):.* baton-{function('blk2')}-vq{name}$", lines, re.M)[1]
+        set_to[name] = pathlib.Path(f"/proc/irq/{irq}/smp_affinity_list").read_text().strip()
+    assert len(set(set_to.values())) == os.cpu_count() == 2 and set_to == asked_for, (asked_for, set_to)
+with case("many queues: and a user has them"):
     with user("blk2") as dev:
         Blk(dev, queues=4).exercise()
 ktap_finish()

@@ -53,7 +53,7 @@ ENABLE_AFTER_DRIVER_OK = 1 << 6
 RO, WO, RW = 1, 2, 3
 
 # Device classes
-NET, BLOCK, CRYPTO = 1, 2, 20
+NET, BLOCK, RNG, CRYPTO = 1, 2, 4, 20
 
 # The first two blocks of NIST SP 800-38A, F.2.1 (CBC-AES128)
 AES_KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
@@ -540,7 +540,23 @@ class Crypto:
                 raise ValueError("decrypted to something else than was encrypted")
 
 
-CLASSES = {NET: Net, BLOCK: Blk, CRYPTO: Crypto}
+class Rng:
+    """An entropy device."""
+
+    def __init__(self, dev, **how):
+        self.mem, (self.queue,) = setup(dev, 1, **how)
+        self.data = self.mem.alloc(64)
+
+    def exercise(self):
+        seen = set()
+        for _ in range(4):
+            got = self.queue.request((self.mem.iova + self.data, 64, WRITE))
+            assert 0 < got <= 64, got
+            seen.add(self.mem.bytes[self.data:self.data + got])
+        assert len(seen) == 4, "the same again"
+
+
+CLASSES = {NET: Net, BLOCK: Blk, CRYPTO: Crypto, RNG: Rng}
 
 
 def exercise(node, **how):

@@ -142,6 +142,11 @@ def model_blk(name, settings=None, place=None):
                  disks={name: 64})
 
 
+# Of a net function: no control queue, and nothing that needs one.
+NO_CONTROL = {feature: "off" for feature in ("ctrl_vq", "ctrl_rx", "ctrl_rx_extra", "ctrl_vlan",
+                                             "ctrl_mac_addr", "ctrl_guest_offloads", "guest_announce")}
+
+
 def net(name, props=None, netdev="user", place=None):
     """Net, on QEMU's user network (10.0.2.2 answers ping and DHCP, and serves the run directory's
     tftp/ to iPXE), unless netdev says: "tap:N" is a multi-queue tap with 10.0.2.2 at its other
@@ -347,6 +352,11 @@ TOPOLOGIES = {
         "functions": [plain(blk("plain0")),
                       plain(blk("legacy0", {"disable-legacy": "off", "disable-modern": "on"}))],
     },
+    "plain": {
+        "doc": "net as QEMU has it by default, without ACCESS_PLATFORM (net0), and net without a control "
+               "queue (net1)",
+        "functions": [plain(net("net0")), net("net1", NO_CONTROL)],
+    },
     "shared-group": {
         "doc": "net and blk behind a conventional PCI bridge: one IOMMU group",
         "qemu": ["-device", "pci-bridge,id=br0,bus=pcie.0,addr=0x8,chassis_nr=9,shpc=off"],
@@ -405,10 +415,7 @@ TOPOLOGIES = {
         "doc": "what testpmd runs on: three net functions without a control queue, each wired to a plain "
                "one; huge pages",
         # With one, testpmd never gets ready on vp_vdpa's.
-        "functions": [net(f"net{n}", {"ctrl_vq": "off", "ctrl_rx": "off", "ctrl_rx_extra": "off",
-                                      "ctrl_vlan": "off", "ctrl_mac_addr": "off",
-                                      "ctrl_guest_offloads": "off", "guest_announce": "off"},
-                          netdev=f"hub:{n}") for n in range(3)]
+        "functions": [net(f"net{n}", NO_CONTROL, netdev=f"hub:{n}") for n in range(3)]
         + [peer(f"peer{n}", f"hub:{n}") for n in range(3)],
         "qemu": [arg for n in range(3) for arg in hub_sink(n)],
         "memory": 1536,
