@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the kernel's own drivers do with functions of each class, by the function's name in the topology."""
 
+import errno
 import mmap
 import os
 import pathlib
@@ -22,11 +23,21 @@ def child(name, pattern):
     return wait_for(lambda: next(device.glob(f"virtio*/{pattern}"), None), 10)
 
 
+def opened(path):
+    """None as long as the driver, whose node is there before its disk is, does not know of it."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_DIRECT)
+    except OSError as err:
+        if err.errno not in (errno.ENXIO, errno.ENOENT):
+            raise
+        return None
+
+
 def disk(name, pattern):
     """What is written, past the page cache, is read back."""
     wrote, read = (mmap.mmap(-1, 1 << 20) for _ in range(2))
     wrote[:] = os.urandom(len(wrote))
-    fd = os.open(f"/dev/{child(name, pattern).name}", os.O_RDWR | os.O_DIRECT)
+    fd = wait_for(lambda: opened(f"/dev/{child(name, pattern).name}"), 10)
     try:
         assert os.pwrite(fd, wrote, 4 << 20) == os.preadv(fd, [read], 4 << 20) == len(read)
         assert read[:] == wrote[:]

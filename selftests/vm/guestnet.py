@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # C8, nothing is inherited: what a guest's driver orders by the control queue happens on the wire if the
 # policy allows it, and not otherwise, with QEMU's shadow virtqueues (x-svq=on) between them too. The
-# next guest finds what was provisioned.
+# next guest finds what was provisioned. C14 and C15: a Linux that sleeps on its interrupts goes on, with all
+# that it has ordered, after it was stopped and continued five times.
 #
 #   net0 (two queue pairs) --- v0 --.                            .-- eth0 --- tap, 10.0.2.2
 #   net1 ------------------- v1 ----+--- vhost_vdpa --- QEMU ----+-- eth1 --- hub --- peer0
 #
 # topology: guest-control
 # cpus: 2
-# timeout: 450
+# timeout: 500
 # not on kasan: no KVM there, and a guest emulated in an emulated machine takes too long
 # not on lockdep: no KVM there, and a guest emulated in an emulated machine takes too long
 # not on kcsan: no KVM there, and a guest emulated in an emulated machine takes too long
 # not on 7.2: its KVM stops guests of the emulated SVM (suberror 3), most of the time with x-svq=on
 from lib import *
+from qemu import Monitor
 
 OWN, OTHER, FOREIGN = "52:54:00:6e:00:01", "02:00:00:00:00:05", "02:00:00:00:00:77"
 GROUP = "01:00:5e:01:02:03"
@@ -23,6 +25,7 @@ REFUSED = r"control command \d/\d of \d+ bytes refused: not allowed by the polic
 # counters tell which of them it hears.
 NOISE = ((FOREIGN, 1000), (GROUP, 100))
 EVERY = 0.02
+MONITOR, STOP = "/tmp/monitor", "baton: stop me"
 
 # In the guest, once for each policy: `yes` does what is allowed, `no` what is not.
 JOB = """
@@ -69,11 +72,27 @@ ifconfig eth1 -allmulti
 ALLOWED "a VLAN" vlan
 ALLOWED "another address" ip link set eth1 address OTHER
 yes "pings after all that" answers 10.9.0.1
+echo "STOP"
+sleep 8
+yes "pings on both after it was stopped" eval "answers 10.0.2.2 && answers 10.9.0.1"
+yes "two queue pairs are still there, and one can be had" eval "ethtool -l eth0 | grep Combined:.*2 && pairs 1 && pairs 2"
+yes "still not promiscuous" nothing
+ALLOWED "the VLAN is still there" answers 10.8.0.1
 """
 
 
+def stop_and_cont():
+    monitor = Monitor(MONITOR)
+    for _ in range(5):
+        monitor.qmp("stop")
+        assert [sh(f"vdpa_owner v{n}") for n in (0, 1)] == ["none", "none"]
+        time.sleep(0.3)
+        monitor.qmp("cont")
+        time.sleep(0.3)
+
+
 def run_guest(options, allowed):
-    job = JOB.replace("OWN", OWN).replace("OTHER", OTHER)
+    job = JOB.replace("OWN", OWN).replace("OTHER", OTHER).replace("STOP", STOP)
     job = re.sub(r"\bALLOWED\b", "yes" if allowed else "no", job)
     pathlib.Path("/tmp/job").write_text(job)
     nets = []
@@ -82,11 +101,16 @@ def run_guest(options, allowed):
                             f"{',queues=2' if n == 0 else ''}",
                  "-device", f"virtio-net-pci,netdev=n{n},mac={sh(f'vdpa_mac v{n}')}"
                             f"{',mq=on,vectors=8,host_mtu=4000' if n == 0 else ''}"]
-    run = subprocess.run(["/baton/tools/lab/inner-guest", "/tmp/job", *nets],
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    note(run.stdout)
+    said = ""
+    with subprocess.Popen(["/baton/tools/lab/inner-guest", "/tmp/job", "-qmp", f"unix:{MONITOR},server=on,wait=off", *nets],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as run:
+        for line in run.stdout:
+            note(line)
+            said += line
+            if line.strip() == STOP:
+                stop_and_cont()
     # What counts is the last attempt.
-    return run.stdout.rpartition("stopped by the emulated SVM")[2]
+    return said.rpartition("stopped by the emulated SVM")[2]
 
 
 def cases(name, options, policy):

@@ -44,6 +44,26 @@ def connected(path):
     return sock
 
 
+class Monitor:
+    """That of a QEMU which listens at @path, or soon does."""
+
+    def __init__(self, path):
+        self.socket = wait_for(lambda: connected(path), 20)
+        self.lines = self.socket.makefile("rw")
+        self.lines.readline()
+        self.qmp("qmp_capabilities")
+
+    def qmp(self, command, **arguments):
+        self.lines.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.lines.flush()
+        while True:
+            answer = json.loads(self.lines.readline())
+            if "error" in answer:
+                raise QmpError(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+
 class Guest:
     """@options: more of QEMU's, before its device. @netdev: more for its net back end. @generic: its device
     that knows no class instead, with this. @machine: what the guest's is, @memory: how much it has."""
@@ -68,10 +88,7 @@ class Guest:
              f"unix:{monitor},server=on,wait=off", *options, *device],
             env=env if qemu else None, stderr=self.log, stdout=self.log)
         try:
-            self.socket = wait_for(lambda: connected(monitor), 20)
-            self.lines = self.socket.makefile("rw")
-            self.lines.readline()
-            self.qmp("qmp_capabilities")
+            self.qmp = Monitor(monitor).qmp
         except (OSError, ValueError) as error:
             raise QmpError(f"QEMU did not start: {self.said()}") from error
 
@@ -81,16 +98,6 @@ class Guest:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
-
-    def qmp(self, command, **arguments):
-        self.lines.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self.lines.flush()
-        while True:
-            answer = json.loads(self.lines.readline())
-            if "error" in answer:
-                raise QmpError(f"{command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]
 
     def rounds(self):
         said = self.console.read_text(errors="replace") if self.console.exists() else ""

@@ -27,6 +27,10 @@ for name in NAMES:
 with case("the system sleeps, and wakes up"):
     sleep(drivers)
 for name in NAMES:
+    # By virtio-pci neither: its driver waits until the host has opened a port that it has open.
+    if name == "console0" and platform.release().startswith("7."):
+        skip(f"{name}: works again", "after a restore 7.3's virtio_console waits for ever to write")
+        continue
     with case(f"{name}: works again"):
         wait_for(lambda: stands(name, name) == ("kernel", "kernel", True), 10)
         KERNEL[name](name)
