@@ -76,10 +76,7 @@ def before():
     box(FIRST)
     run("mkdir", "/var/lib/box")
     run("mount", "-t", "tmpfs", "box", "/var/lib/box")
-    run("mkdir", *[f"/var/lib/box/{part}" for part in ("root", "upper", "work")])
-    run("mount", "-t", "overlay", "-o", "lowerdir=/,upperdir=/var/lib/box/upper,workdir=/var/lib/box/work",
-        "box", "/var/lib/box/root")
-    pathlib.Path("/var/lib/box/root/etc/machine-id").write_text("")
+    sh("make_box /var/lib/box")
     run("systemctl", "add-wants", "basic.target", "guest.service", "box.service")
 
 

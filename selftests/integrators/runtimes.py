@@ -60,11 +60,7 @@ def prepare():
     run("/usr/lib/systemd/systemd-udevd", "--daemon")
     peer = peer_goes()
     run("ip", "-n", "peer", "address", "add", "192.0.2.1/24", "dev", peer)
-    for part in ("root", "upper", "work"):
-        (BOX / part).mkdir(parents=True)
-    run("mount", "-t", "overlay", "-o", f"lowerdir=/,upperdir={BOX}/upper,workdir={BOX}/work", "box",
-        str(BOX / "root"))
-    (BOX / "root/etc/machine-id").write_text("")
+    sh(f"make_box {BOX}")
 
 
 def by_driverctl():

@@ -242,6 +242,15 @@ vdpa_child() {
 	basename "$(compgen -G "/sys/bus/vdpa/devices/$1/$2" | sort -V | tail -n1)"
 }
 
+# -- containers -------------------------------------------------------------------------------
+
+# make_box DIR: a container's root file system, DIR/root: this one, with a layer of its own to write to.
+make_box() {
+	mkdir -p "$1"/{root,upper,work}
+	mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" box "$1/root"
+	: >"$1/root/etc/machine-id"
+}
+
 # -- traces -----------------------------------------------------------------------------------
 
 TRACING=/sys/kernel/tracing

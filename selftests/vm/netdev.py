@@ -26,9 +26,7 @@ class Container:
     """One of systemd-nspawn's, with a network of its own, that waits for commands."""
 
     def __init__(self):
-        sh("mkdir -p /run/box/root /run/box/upper /run/box/work; systemd-machine-id-setup 2>&1; "
-           "mount -t overlay -o lowerdir=/,upperdir=/run/box/upper,workdir=/run/box/work box "
-           "/run/box/root; : >/run/box/root/etc/machine-id")
+        sh("systemd-machine-id-setup 2>&1; make_box /run/box")
         # There is no systemd around it, as there would be on a real machine.
         self.nspawn = subprocess.Popen(
             ["systemd-nspawn", "--quiet", "--directory=/run/box/root", "--private-network",
