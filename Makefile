@@ -124,7 +124,7 @@ check-arm64: ## tests in VMs with arm64 kernels, behind an SMMU (TESTS="FILE..."
 check-install: ## every way to install, and its opposite; packages; 10 minutes
 	@tools/check install
 
-check-integrators: ## programs that people use baton with, in VMs; 15 minutes
+check-integrators: ## programs that people use baton with, in VMs; 20 minutes
 	@tools/check integrators
 
 help: ## this list
