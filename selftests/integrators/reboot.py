@@ -31,7 +31,9 @@ ExecStart=qemu-system-x86_64 -accel tcg -M pc,graphics=off -m 64 -nodefaults -di
 	-device virtio-net-pci,netdev=net,mac={MAC},{MODERN}
 """
 BOX = """[Unit]
-After=baton.service systemd-udevd.service
+# Its link is udev's, which can come after the disk.
+Wants=DEVICE
+After=baton.service DEVICE
 [Service]
 Type=oneshot
 RemainAfterExit=yes
@@ -52,8 +54,10 @@ def run(*command):
 
 
 def box(does):
+    disk = f"pci-{function('blk0')}"
+    device = run("systemd-escape", "--path", "--suffix=device", f"/dev/disk/by-path/{disk}").strip()
     (UNITS / "box.service").write_text(
-        BOX.replace("DISK", f"pci-{function('blk0')}").replace("DO", does))
+        BOX.replace("DISK", disk).replace("DEVICE", device).replace("DO", does))
 
 
 def before():
