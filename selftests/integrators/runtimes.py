@@ -9,6 +9,7 @@
 #   blk0, blk1 (selftests/model) --- baton_pci --- b0, b1; rng0, for autopkgtest
 #
 # topology: integrators
+# cpus: 2
 # timeout: 300
 import json
 import pathlib
