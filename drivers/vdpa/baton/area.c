@@ -92,7 +92,8 @@ void baton_area_unmap(struct baton_area *area)
  * @b: the function, whose owner's it is
  * @area: the area
  *
- * If not, it must not be written here either, though baton_area_map() makes it writable for the CPU.
+ * If not, it must not be written here either, though baton_area_map() makes it writable for the
+ * CPU.
  *
  * Context: any; &baton.lock held.
  * Return: true if so.

@@ -273,8 +273,8 @@ int baton_status_reset(struct baton_vdpa *bv)
 		err = baton_handover_event(b, BATON_EV_DRAIN);
 	baton_status_forget(bv);
 	/*
-	 * A reset does not help a function that is dead: NEEDS_RESET stays, for users. A kernel driver
-	 * does not look; but the virtio core, when it goes, expects to read what it has written.
+	 * A reset does not help a function that is dead: NEEDS_RESET stays, for users. A kernel
+	 * driver does not look; but the virtio core, when it goes, expects to read what it wrote.
 	 */
 	WRITE_ONCE(bv->needs_reset,
 		   b->owner.state == BATON_DEAD && b->owner.consumer == BATON_USER);
