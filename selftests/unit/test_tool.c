@@ -259,20 +259,55 @@ static void users_are_found(void)
 {
 	struct holder holders[2];
 	struct device dev;
-	char why[300];
+	char why[300], path[PATH_MAX];
 
 	CHECK_EQ(holder_find("/dev/vhost-vdpa-3", holders, 2), 1);
 	CHECK_EQ(holders[0].pid, 4711);
 	CHECK(!strcmp(holders[0].command, "qemu-system-x86"));
 	CHECK(!strcmp(holders[0].container, "libpod-0123.scope"));
 	CHECK(device_read(&dev, "v0"));
-	CHECK(holder_in_use(&dev, why, sizeof(why)));
+	CHECK(holder_has_node(&dev, why, sizeof(why)));
 	CHECK(strstr(why, "4711"));
 	CHECK(device_read(&dev, "v1"));
-	CHECK(holder_in_use(&dev, why, sizeof(why)));
+	CHECK(!holder_has_node(&dev, why, sizeof(why)));
+	CHECK(holder_has_disk(device_function(path, "v1"), why, sizeof(why)));
 	CHECK(!strcmp(why, "vda is mounted on /srv/data"));
+	CHECK(holder_has_disk("/" PCI "0000:00:10.2", why, sizeof(why)));
 	put("proc/self/mountinfo", "36 35 254:16 / /srv/data rw,noatime - ext4 /dev/vdb rw");
-	CHECK(!holder_in_use(&dev, why, sizeof(why)));
+	CHECK(!holder_has_disk("/" PCI "0000:00:10.2", why, sizeof(why)));
+	CHECK(!strcmp(why, ""));
+}
+
+/* An adapter's are further down; a netdev of another network namespace has no name here. */
+static void what_was_made_is_found(void)
+{
+	char what[300];
+	struct device dev;
+
+	tree_run("mv " PCI "0000:00:10.2/virtio5/block " PCI "0000:00:10.2/virtio5/none");
+	put(PCI "0000:00:10.2/virtio5/host2/target2:0:0/2:0:0:0/block/sda/dev", "8:0");
+	put(PCI "0000:00:10.2/virtio5/host2/target2:0:0/2:0:0:1/block/sdb/dev", "8:16");
+	put("sys/class/block/sdb/dev", "8:16");
+	put("proc/self/mountinfo", "36 35 8:16 / /srv/data rw,noatime - ext4 /dev/sdb rw");
+	CHECK(device_read(&dev, "v1"));
+	CHECK_EQ(dev.nr_made, 2);
+	CHECK(!strcmp(dev.made[1], "sdb"));
+	CHECK(holder_has_disk("/" PCI "0000:00:10.2", what, sizeof(what)));
+	CHECK(!strcmp(what, "sdb is mounted on /srv/data"));
+	CHECK(!holder_has_netdev("/" PCI "0000:00:10.2", what, sizeof(what)));
+	tree_run("rm -r " PCI "0000:00:10.2/virtio5/host2 && mkdir " PCI
+		 "0000:00:10.2/virtio5/net");
+	CHECK(device_read(&dev, "v1"));
+	CHECK_EQ(dev.nr_made, 0);
+	CHECK(!strcmp(dev.kind, "net"));
+	CHECK(holder_has_netdev("/" PCI "0000:00:10.2", what, sizeof(what)));
+	CHECK(strstr(what, "another network namespace"));
+	CHECK(!holder_has_netdev("/" PCI "0000:00:10.1", what, sizeof(what)));
+	put("sys/class/net/eth7/flags", "0x1003");
+	CHECK(holder_has_netdev("/" PCI "0000:00:10.1", what, sizeof(what)));
+	CHECK(!strcmp(what, "eth7 is up, and goes away"));
+	tree_run("rmdir " PCI "0000:00:10.2/virtio5/net");
+	tree_run("mv " PCI "0000:00:10.2/virtio5/none " PCI "0000:00:10.2/virtio5/block");
 }
 
 static char *read_all(const char *path)
@@ -548,6 +583,7 @@ static const struct test_case cases[] = {
 	{ "why a function is not isolated", isolation_has_a_reason },
 	{ "a device, its node, and what was made of it", device_is_read },
 	{ "who has it open, where it is mounted", users_are_found },
+	{ "what was made is found, wherever it is", what_was_made_is_found },
 	{ "giving writes override, unbind and probe", giving_writes_three_files },
 	{ "nothing is taken from its user without force", users_keep_what_they_have },
 	{ "a refusal has its remedy", refusals_have_remedies },

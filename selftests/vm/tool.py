@@ -52,7 +52,7 @@ def declare(name, text):
     pathlib.Path(f"/etc/baton/{name}.conf").write_text(text)
 
 
-ktap_start(24)
+ktap_start(25)
 net, blk = function("net0"), function("blk0")
 
 # Help and mistakes
@@ -90,6 +90,14 @@ with case("give kernel waits for the netdev"):
     one = shown("n0")
     assert (one["owner"], one["state"]) == ("kernel", "kernel") and len(one["made"]) == 1, one
     assert os.path.exists(f"/sys/class/net/{one['made'][0]}")
+with case("a netdev in another network namespace is there, too"):
+    netdev, = shown("n0")["made"]
+    sh(f"ip netns add x; ip link set {netdev} netns x")
+    has("n0", owner="kernel", made=[])
+    baton("give n0 kernel")
+    assert "another network namespace" in run("give n0 none")[2]
+    sh("ip netns del x")
+    baton("give n0 kernel")
 with case("a netdev that is up is told of"):
     sh(f"ip link set {shown('n0')['made'][0]} up")
     assert "is up" in run("give n0 none")[2]

@@ -16,10 +16,9 @@
 #define KIND "baton.dev/device"
 #define HOOK "/usr/libexec/baton/cdi-move-netdev"
 
-static void cdi_node(struct value *edits, const char *path, const char *type)
+static void cdi_node(struct value *nodes, const char *path, const char *type)
 {
-	struct value *node =
-		value_add(value_add(edits, "deviceNodes", VALUE_ARRAY), NULL, VALUE_OBJECT);
+	struct value *node = value_add(nodes, NULL, VALUE_OBJECT);
 
 	value_add_text(node, "path", path);
 	value_add_text(node, "type", type);
@@ -43,7 +42,7 @@ static void cdi_device(struct value *devices, const struct value *v)
 {
 	const struct value *made = value_get(v, "made");
 	const char *node = value_text(v, "node"), *class = value_text(v, "class");
-	struct value *edits;
+	struct value *edits, *nodes;
 	char path[128];
 
 	made = made ? made->first : NULL;
@@ -52,13 +51,17 @@ static void cdi_device(struct value *devices, const struct value *v)
 	devices = value_add(devices, NULL, VALUE_OBJECT);
 	value_add_text(devices, "name", value_text(v, "name"));
 	edits = value_add(devices, "containerEdits", VALUE_OBJECT);
-	if (*node) {
-		cdi_node(edits, node, "c");
-	} else if (!strcmp(class, "net")) {
+	if (!*node && !strcmp(class, "net")) {
 		cdi_netdev(edits, made->text);
-	} else {
+		return;
+	}
+	nodes = value_add(edits, "deviceNodes", VALUE_ARRAY);
+	if (*node)
+		cdi_node(nodes, node, "c");
+	/* An adapter may have several. */
+	for (; made; made = made->next) {
 		snprintf(path, sizeof(path), "/dev/%s", made->text);
-		cdi_node(edits, path, "b");
+		cdi_node(nodes, path, "b");
 	}
 }
 

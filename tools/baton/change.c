@@ -17,6 +17,8 @@
 
 #define AUTOPROBE "/sys/bus/vdpa/drivers_autoprobe"
 #define LOCK "/run/baton.lock"
+/* For an adapter to find its disks; it may have none. */
+#define SCAN_MS 3000
 
 const char *change_remedy(const char *refusal)
 {
@@ -125,17 +127,19 @@ int change_add(const char *name, const struct function *fn, const struct conf *c
 }
 
 /* False, and said so, if somebody has it and --force was not given. */
-static bool change_may_take(const struct device *dev, const char *class, const struct options *o)
+static bool change_may_take(const struct device *dev, const struct options *o)
 {
-	char what[DEVICE_LINE];
+	char what[DEVICE_LINE], function[PATH_MAX];
 
-	if (holder_in_use(dev, what, sizeof(what))) {
+	device_function(function, dev->name);
+	if (holder_has_disk(function, what, sizeof(what)) ||
+	    holder_has_node(dev, what, sizeof(what))) {
 		command_fails(0, "%s: %s%s", dev->name, what,
 			      o->force ? "" : "; end that, or --force takes it away");
 		return o->force;
 	}
-	if (holder_notices(dev, class, what, sizeof(what)))
-		command_fails(0, "note: %s", what);
+	if (holder_has_netdev(function, what, sizeof(what)))
+		command_fails(0, "note: %s: %s", dev->name, what);
 	return true;
 }
 
@@ -196,7 +200,7 @@ int change_del(const struct device *dev, const struct options *o)
 {
 	int status;
 
-	if (!change_may_take(dev, "net", o))
+	if (!change_may_take(dev, o))
 		return EXIT_IN_USE;
 	status = change_timed(change_del_now, dev, NULL, o->timeout_ms);
 	return status == EXIT_TIMEOUT ? change_timed_out(dev, o->timeout_ms) : status;
@@ -243,7 +247,14 @@ static bool change_is_given(void *data)
 	if (strcmp(w->now.owner, "kernel"))
 		return false;
 	/* Of these, something is made; of the others nothing that has a name everywhere. */
-	return w->now.nr_made || (strcmp(w->class, "net") && strcmp(w->class, "block"));
+	return w->now.kind[0] || (strcmp(w->class, "net") && strcmp(w->class, "block"));
+}
+
+static bool change_has_made(void *data)
+{
+	struct change_wanted *w = data;
+
+	return device_read(&w->now, w->name) && w->now.kind[0];
 }
 
 /* Bound is not owned: why, if the kernel's own driver did not take it up. */
@@ -268,10 +279,11 @@ int change_give(const struct device *dev, const char *class, const char *owner,
 {
 	struct change_wanted wanted = { .name = dev->name, .class = class, .owner = owner };
 	const char *consumer = device_consumer_of(owner);
+	bool given = !strcmp(dev->consumer, consumer);
 	int status;
 
-	if (strcmp(dev->consumer, consumer)) {
-		if (!change_may_take(dev, class, o))
+	if (!given) {
+		if (!change_may_take(dev, o))
 			return EXIT_IN_USE;
 		if (*consumer)
 			change_load(consumer);
@@ -281,9 +293,11 @@ int change_give(const struct device *dev, const char *class, const char *owner,
 		if (status)
 			return status;
 	}
-	if (wait_until(change_is_given, &wanted, o->timeout_ms))
-		return EXIT_DONE;
-	return change_not_taken_up(&wanted, o->timeout_ms);
+	if (!wait_until(change_is_given, &wanted, o->timeout_ms))
+		return change_not_taken_up(&wanted, o->timeout_ms);
+	if (!given && !strcmp(owner, "kernel") && !strcmp(class, "scsi"))
+		wait_until(change_has_made, &wanted, SCAN_MS);
+	return EXIT_DONE;
 }
 
 int change_attribute(const char *name, const char *attribute, const char *value)

@@ -4,46 +4,40 @@
 #include <string.h>
 
 #include "device.h"
+#include "made.h"
 #include "sysfs.h"
 #include "wait.h"
 
-/* Netdevs and disks below the virtio device, which hangs beside the vDPA device, below the
- * function. */
-static void device_read_made(struct device *dev, const char *virtio, const char *kind)
+static bool device_add_made(void *data, const char *kind, const char *name)
 {
-	struct dirent **entries;
-	int i, nr = sysfs_list(&entries, SYSFS_VDPA "%s/../%s/%s", dev->name, virtio, kind);
+	struct device *dev = data;
 
-	for (i = 0; i < nr && dev->nr_made < DEVICE_MADE; i++) {
-		snprintf(dev->made[dev->nr_made++], DEVICE_NAME, "%s", entries[i]->d_name);
-		snprintf(dev->kind, sizeof(dev->kind), "%s", kind);
-	}
-	sysfs_list_free(entries, nr);
+	snprintf(dev->kind, sizeof(dev->kind), "%s", kind);
+	if (*name)
+		snprintf(dev->made[dev->nr_made++], DEVICE_NAME, "%s", name);
+	return dev->nr_made == DEVICE_MADE;
+}
+
+/* A path through a link's ".." is the kernel's to resolve. The virtio device hangs there, too. */
+char *device_function(char path[PATH_MAX], const char *name)
+{
+	snprintf(path, PATH_MAX, SYSFS_VDPA "%s/..", name);
+	return path;
 }
 
 static void device_read_consumer(struct device *dev)
 {
 	struct dirent **entries;
-	char above[PATH_MAX];
+	char function[PATH_MAX];
 	int i, nr;
 
-	/* A path through a link's ".." is the kernel's to resolve: it is the function. */
 	nr = sysfs_list(&entries, SYSFS_VDPA "%s", dev->name);
 	for (i = 0; i < nr; i++)
 		if (!strncmp(entries[i]->d_name, "vhost-vdpa-", 11))
 			snprintf(dev->node, sizeof(dev->node), "/dev/%.50s", entries[i]->d_name);
 	sysfs_list_free(entries, nr);
-	if (strcmp(dev->consumer, "virtio_vdpa"))
-		return;
-	nr = sysfs_list(&entries, SYSFS_VDPA "%s/..", dev->name);
-	for (i = 0; i < nr; i++) {
-		snprintf(above, sizeof(above), "%s", entries[i]->d_name);
-		if (strncmp(above, "virtio", 6))
-			continue;
-		device_read_made(dev, above, "net");
-		device_read_made(dev, above, "block");
-	}
-	sysfs_list_free(entries, nr);
+	if (!strcmp(dev->consumer, "virtio_vdpa"))
+		made_any(device_function(function, dev->name), device_add_made, dev);
 }
 
 bool device_read(struct device *dev, const char *name)

@@ -3,12 +3,13 @@
 #ifndef BATON_DEVICE_H
 #define BATON_DEVICE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #define DEVICE_NAME 64
 #define DEVICE_LINE 512
-#define DEVICE_MADE 4
+#define DEVICE_MADE 16
 
 struct device {
 	char name[DEVICE_NAME];
@@ -18,15 +19,17 @@ struct device {
 	unsigned long long mapped;
 	/* "/dev/vhost-vdpa-0", while vhost_vdpa has it. */
 	char node[DEVICE_NAME];
-	/* Netdevs and disks, while virtio_vdpa has it. */
+	/* Netdevs and disks, while virtio_vdpa has it; of many disks, the first ones. */
 	char made[DEVICE_MADE][DEVICE_NAME];
 	int nr_made;
-	/* "net", "block" or "" : what was made is. */
+	/* "net", "block" or "": what was made is, also in another network namespace. */
 	char kind[16];
 };
 
 /* False if there is no such device, or it is no function of baton's. */
 bool device_read(struct device *dev, const char *name);
+/* The directory of its function in sysfs. */
+char *device_function(char path[PATH_MAX], const char *name);
 /* virtio_vdpa of "kernel", vhost_vdpa of "user", "" of "none"; NULL for any other word. */
 const char *device_consumer_of(const char *owner);
 /* Give it to a consumer ("" for none), which takes what it had from the one before, and so may wait

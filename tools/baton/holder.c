@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "holder.h"
+#include "made.h"
 #include "sysfs.h"
 
 #define IFF_UP 1
@@ -145,38 +146,57 @@ static bool holder_disk_in_use(const char *disk, char *why, size_t size)
 	return false;
 }
 
-bool holder_in_use(const struct device *dev, char *why, size_t size)
+/* Where to say what was found. */
+struct holder_words {
+	char *text;
+	size_t size;
+};
+
+static bool holder_is_disk_in_use(void *data, const char *kind, const char *name)
 {
-	struct holder h;
-	int i;
+	struct holder_words *why = data;
+
+	return !strcmp(kind, "block") && holder_disk_in_use(name, why->text, why->size);
+}
+
+bool holder_has_disk(const char *function, char *why, size_t size)
+{
+	struct holder_words words = { why, size };
 
 	why[0] = '\0';
-	for (i = 0; i < dev->nr_made; i++)
-		if (!strcmp(dev->kind, "block") && holder_disk_in_use(dev->made[i], why, size))
-			return true;
+	return made_any(function, holder_is_disk_in_use, &words);
+}
+
+static bool holder_is_netdev_up(void *data, const char *kind, const char *name)
+{
+	struct holder_words *what = data;
+
+	if (strcmp(kind, "net"))
+		return false;
+	if (!*name)
+		snprintf(what->text, what->size,
+			 "its netdev is in another network namespace, and goes away");
+	else if (sysfs_number(0, "/sys/class/net/%s/flags", name) & IFF_UP)
+		snprintf(what->text, what->size, "%s is up, and goes away", name);
+	return what->text[0];
+}
+
+bool holder_has_netdev(const char *function, char *what, size_t size)
+{
+	struct holder_words words = { what, size };
+
+	what[0] = '\0';
+	return made_any(function, holder_is_netdev_up, &words);
+}
+
+bool holder_has_node(const struct device *dev, char *why, size_t size)
+{
+	struct holder h;
+
+	why[0] = '\0';
 	if (!dev->node[0] || !holder_find(dev->node, &h, 1))
 		return false;
 	snprintf(why, size, "%s has %s open (process %d%s%s)", h.command, dev->node, h.pid,
 		 h.container[0] ? ", " : "", h.container);
-	return true;
-}
-
-bool holder_notices(const struct device *dev, const char *class, char *what, size_t size)
-{
-	unsigned long long flags;
-	int i;
-
-	what[0] = '\0';
-	for (i = 0; i < dev->nr_made && !strcmp(dev->kind, "net"); i++) {
-		flags = sysfs_number(0, "/sys/class/net/%s/flags", dev->made[i]);
-		if (flags & IFF_UP) {
-			snprintf(what, size, "%s is up, and goes away", dev->made[i]);
-			return true;
-		}
-	}
-	if (dev->nr_made || strcmp(dev->owner, "kernel") || strcmp(class, "net"))
-		return false;
-	snprintf(what, size, "the netdev of %s is in another network namespace, and goes away",
-		 dev->name);
 	return true;
 }

@@ -18,10 +18,12 @@ struct holder {
 
 /* Processes that have the file open, up to max of them; their number. */
 size_t holder_find(const char *node, struct holder *holders, size_t max);
-/* What taking the device from its consumer would tear away: a mounted file system, a process that
- * has it open. False, and why is "", if that is nothing. */
-bool holder_in_use(const struct device *dev, char *why, size_t size);
+/* Of a function, by its directory in sysfs: what taking it from the kernel's virtio driver would
+ * tear away, a disk that is mounted. False, and why is "", if that is nothing. */
+bool holder_has_disk(const char *function, char *why, size_t size);
 /* What would go as well, but is expected to: a netdev that is up, or is in a container. */
-bool holder_notices(const struct device *dev, const char *class, char *what, size_t size);
+bool holder_has_netdev(const char *function, char *what, size_t size);
+/* A process that has the device open. */
+bool holder_has_node(const struct device *dev, char *why, size_t size);
 
 #endif

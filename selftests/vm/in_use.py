@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+# baton(8) tears nothing away from who uses it, whoever has the function: a SCSI adapter's disk, which is
+# further down than others, included. With --force it goes on, and is done in time.
+#
+#   blk0, scsi0 --- baton_pci --- b0, s0 --- virtio_vdpa --- ext4
+#
+# shares: its VM
+# topology: classes
+# timeout: 120
+import json
+
+from lib import *
+
+TOOL = "/baton/build/tools/baton"
+DONE, FAILED, USAGE, NOT_THERE, IN_USE, TIMEOUT = range(6)
+blk, scsi = function("blk0"), function("scsi0")
+
+
+def baton(command, status=DONE):
+    """What it said; it has to end in this way."""
+    done = subprocess.run([TOOL, *command.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == status, f"baton {command}: {done.returncode}, {done.stdout}{done.stderr}"
+    return done.stderr or done.stdout
+
+
+def shown(name):
+    one, = json.loads(baton(f"show {name} --json"))
+    return one
+
+
+def mount(disk):
+    sh(f"mkfs.ext4 -q -O ^has_journal /dev/{disk}; mkdir -p /tmp/m; mount -o ro /dev/{disk} /tmp/m")
+
+
+ktap_start(4)
+# What a file system says whose disk goes.
+expect_log("shut down requested")
+
+with case("a mounted disk of the kernel's is taken by --force, in time"):
+    baton(f"add b0 {blk} owner kernel")
+    mount(shown("b0")["made"][0])
+    baton("give b0 none", IN_USE)
+    baton("give b0 none --force")
+    assert (vdpa_read("b0", "owner"), sh("vdpa_driver b0")) == ("none", "")
+    sh("umount /tmp/m")
+with case("give waits for a SCSI adapter's disk, which is shown"):
+    baton(f"add s0 {scsi} owner kernel")
+    disk, = shown("s0")["made"]
+    assert os.path.exists(f"/dev/{disk}")
+    devices = {d["name"]: d["containerEdits"] for d in json.loads(baton("cdi"))["devices"]}
+    assert devices["s0"]["deviceNodes"][0]["path"] == f"/dev/{disk}", devices
+with case("a SCSI adapter's disk that is mounted is kept"):
+    mount(disk)
+    for command in ("give s0 user", "give s0 none", "del s0"):
+        assert f"{disk} is mounted on /tmp/m" in baton(command, IN_USE)
+    assert vdpa_read("s0", "owner") == "kernel"
+    sh("umount /tmp/m")
+    baton("give s0 none")
+with case("all is given back"):
+    for name, address in (("b0", blk), ("s0", scsi)):
+        baton(f"del {name}")
+        baton(f"unbind {address}")
+    assert sh("fn_driver blk0; fn_driver scsi0").split() == ["virtio-pci"] * 2
+ktap_finish()
