@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 # baton(8) tears nothing away from who uses it, whoever has the function: a SCSI adapter's disk, which is
-# further down than others, included. With --force it goes on, and is done in time.
+# further down than others; a disk of virtio-pci's, that `baton bind`, `add`, `apply` and the suite for real
+# hardware would take the function from. With --force it goes on, and is done in time.
 #
-#   blk0, scsi0 --- baton_pci --- b0, s0 --- virtio_vdpa --- ext4
+#   blk0, scsi0 --- virtio-pci, or baton_pci --- b0, s0 --- virtio_vdpa --- ext4
 #
 # shares: its VM
 # topology: classes
@@ -33,10 +34,27 @@ def mount(disk):
     sh(f"mkfs.ext4 -q -O ^has_journal /dev/{disk}; mkdir -p /tmp/m; mount -o ro /dev/{disk} /tmp/m")
 
 
-ktap_start(4)
+ktap_start(7)
 # What a file system says whose disk goes.
 expect_log("shut down requested")
 
+with case("a disk of virtio-pci's that is mounted is not taken"):
+    disk = sh("basename $(fn_dir blk0)/virtio*/block/*")
+    mount(disk)
+    for command in (f"bind {blk}", f"add b0 {blk}"):
+        assert f"{disk} is mounted on /tmp/m" in baton(command, IN_USE)
+    pathlib.Path("/tmp/b0.conf").write_text(f"function = {blk}\nowner = kernel\n")
+    assert f"{disk} is mounted on /tmp/m" in baton("apply /tmp/b0.conf", IN_USE)
+    assert sh("fn_driver blk0") == "virtio-pci"
+with case("nor does the suite for real hardware try it"):
+    suite = subprocess.run(["/baton/selftests/qualify", blk], env={**os.environ, "BATON": TOOL},
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert suite.returncode == 4 and "# SKIP" in suite.stdout and "is mounted" in suite.stdout, suite
+    assert sh("fn_driver blk0") == "virtio-pci"
+with case("with --force it is"):
+    baton(f"bind {blk} --force")
+    assert sh("fn_driver blk0") == "baton_pci"
+    sh("umount /tmp/m")
 with case("a mounted disk of the kernel's is taken by --force, in time"):
     baton(f"add b0 {blk} owner kernel")
     mount(shown("b0")["made"][0])

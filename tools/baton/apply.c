@@ -343,7 +343,7 @@ static int apply_one(struct apply *a)
 	if (strcmp(a->fn.driver, FUNCTION_DRIVER) &&
 	    apply_change(a, "take %s from %s", a->fn.address,
 			 a->fn.driver[0] ? a->fn.driver : "nobody")) {
-		status = change_bind(&a->fn);
+		status = change_bind(&a->fn, a->o);
 		if (status)
 			return status;
 	}

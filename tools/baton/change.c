@@ -59,8 +59,29 @@ static void change_load(const char *module)
 		waitpid(pid, NULL, 0);
 }
 
-int change_bind(struct function *fn)
+/* False, and said so, if that is torn away only with --force, which was not given. */
+static bool change_may_tear(const char *name, const char *what, const struct options *o)
 {
+	command_fails(0, "%s: %s%s", name, what,
+		      o->force ? "" : "; end that, or --force takes it away");
+	return o->force;
+}
+
+/* What the kernel's virtio driver made of a function, whichever bus it came by. */
+static bool change_may_take_function(const char *name, const char *dir, const struct options *o)
+{
+	char what[DEVICE_LINE];
+
+	if (holder_has_disk(dir, what, sizeof(what)))
+		return change_may_tear(name, what, o);
+	if (holder_has_netdev(dir, what, sizeof(what)))
+		command_fails(0, "note: %s: %s", name, what);
+	return true;
+}
+
+int change_bind(struct function *fn, const struct options *o)
+{
+	char dir[PATH_MAX];
 	long long vfs;
 	int err;
 
@@ -73,6 +94,9 @@ int change_bind(struct function *fn)
 				     "`echo 0 >/sys/bus/pci/devices/%s/sriov_numvfs` first",
 				     fn->address, vfs, fn->driver[0] ? fn->driver : "none",
 				     fn->address);
+	snprintf(dir, sizeof(dir), SYSFS_PCI "%s", fn->address);
+	if (!change_may_take_function(fn->address, dir, o))
+		return EXIT_IN_USE;
 	change_load(FUNCTION_DRIVER);
 	if (!sysfs_exists("/sys/bus/pci/drivers/" FUNCTION_DRIVER))
 		return command_fails(EXIT_FAILED,
@@ -126,21 +150,13 @@ int change_add(const char *name, const struct function *fn, const struct conf *c
 			     fn->address, strerror(-err), why[0] ? ": " : "", why, fn->address);
 }
 
-/* False, and said so, if somebody has it and --force was not given. */
 static bool change_may_take(const struct device *dev, const struct options *o)
 {
 	char what[DEVICE_LINE], function[PATH_MAX];
 
-	device_function(function, dev->name);
-	if (holder_has_disk(function, what, sizeof(what)) ||
-	    holder_has_node(dev, what, sizeof(what))) {
-		command_fails(0, "%s: %s%s", dev->name, what,
-			      o->force ? "" : "; end that, or --force takes it away");
-		return o->force;
-	}
-	if (holder_has_netdev(function, what, sizeof(what)))
-		command_fails(0, "note: %s: %s", dev->name, what);
-	return true;
+	if (holder_has_node(dev, what, sizeof(what)))
+		return change_may_tear(dev->name, what, o);
+	return change_may_take_function(dev->name, device_function(function, dev->name), o);
 }
 
 /* What may wait for a user for as long as the user likes: in a process that can be left behind. */

@@ -11,7 +11,7 @@
 #include "device.h"
 #include "function.h"
 
-int change_bind(struct function *fn);
+int change_bind(struct function *fn, const struct options *o);
 int change_add(const char *name, const struct function *fn, const struct conf *c);
 int change_del(const struct device *dev, const struct options *o);
 int change_give(const struct device *dev, const char *class, const char *owner,

@@ -18,8 +18,7 @@ int command_bind(const struct options *o, char **argv)
 {
 	struct function fn;
 
-	(void)o;
-	return function_find(&fn, argv[0]) ? change_bind(&fn) : step_no_function(argv[0]);
+	return function_find(&fn, argv[0]) ? change_bind(&fn, o) : step_no_function(argv[0]);
 }
 
 int command_unbind(const struct options *o, char **argv)
@@ -83,7 +82,7 @@ int command_add(const struct options *o, char **argv)
 		return EXIT_USAGE;
 	if (!function_find(&fn, argv[1]))
 		return step_no_function(argv[1]);
-	status = change_bind(&fn);
+	status = change_bind(&fn, o);
 	if (!status)
 		status = change_add(name, &fn, &c);
 	if (!status && c.policy[0])
