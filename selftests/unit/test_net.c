@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Network functions: which commands pass, what the hardware is told, what owners are shown. */
+/*
+ * Network functions: which commands pass, what the hardware is told, what owners are shown; and
+ * whether the tool knows what is left out of the features that it provisions.
+ */
 #include "../../drivers/vdpa/baton/features.h"
 #include "../../drivers/vdpa/baton/net.h"
+#include "../../tools/baton/provision.h"
 #include "test.h"
 
 #define BIT(nr) (1ull << (nr))
@@ -501,6 +505,31 @@ static void usual(void)
 	CHECK_EQ(baton_features_usual(0, true), 0);
 }
 
+/* A function that has every feature, of which one is left out, or only one kept. */
+static void left_out(void)
+{
+	const u64 needed = BIT(32) | BIT(33);
+	unsigned int i;
+	bool is_net, user;
+
+	for (i = 0; i < 64 * 8; i++) {
+		u64 wanted = i & 64 ? BIT(i % 64) | needed : ~BIT(i % 64), offered;
+
+		is_net = i & 128;
+		user = i & 256;
+		wanted = baton_features_offer(wanted, BATON_NONE);
+		if (is_net)
+			wanted = baton_net_known(wanted) & ~(wanted & CTRL_VQ ? PACKED : 0);
+		CONTEXT("%s, %s: %#llx", is_net ? "net" : "block", user ? "user" : "kernel",
+			(unsigned long long)wanted);
+		offered = baton_features_offer(is_net ? baton_net_carried(wanted) : wanted,
+					       user ? BATON_USER : BATON_KERNEL);
+		CHECK_EQ(wanted & ~offered,
+			 provision_left_out(wanted, is_net ? "net" : "block",
+					    user ? "vhost_vdpa" : "virtio_vdpa"));
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "every command: feature, length, limit", every_command },
 	{ "every permission", every_permission },
@@ -513,6 +542,7 @@ static const struct test_case cases[] = {
 	{ "which queue is the control queue", control_queues },
 	{ "what is negotiated with the hardware", features },
 	{ "what is usually offered", usual },
+	{ "what the tool expects to be left out", left_out },
 };
 
 RUN(cases)

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "change.h"
-#include "holder.h"
+#include "provision.h"
 #include "sysfs.h"
 #include "wait.h"
 
@@ -26,8 +26,6 @@
 #define NODES "/dev/baton"
 #define LOCK "/run/baton-apply.lock"
 #define VF_MS 5000
-/* NOTIFICATION_DATA, which the driver offers to the kernel only, whatever was provisioned. */
-#define KERNELS_OWN (1ULL << 38)
 
 /* One declaration under way. */
 struct apply {
@@ -156,12 +154,16 @@ static bool apply_differs(const struct apply *a, char *how, size_t size)
 {
 	const struct netlink_provision *p = &a->conf.provision;
 	struct netlink_config now;
+	struct device dev;
+	uint64_t differ;
 
 	how[0] = '\0';
 	if (!p->has_mac && !p->has_mtu && !p->has_pairs && !p->has_features)
 		return false;
-	if (netlink_get_config(a->name, &now))
+	if (netlink_get_config(a->name, &now) || !device_read(&dev, a->name))
 		return false;
+	differ = (p->features ^ now.shown.features) &
+		 ~provision_left_out(p->features, a->fn.class, dev.consumer);
 	if (p->has_mac && memcmp(p->mac, now.shown.mac, sizeof(p->mac)))
 		snprintf(how, size, "MAC address");
 	else if (p->has_mtu && p->mtu != now.shown.mtu)
@@ -170,7 +172,7 @@ static bool apply_differs(const struct apply *a, char *how, size_t size)
 	else if (p->has_pairs && p->pairs != (now.shown.has_pairs ? now.shown.pairs : 1))
 		snprintf(how, size, "number of queue pairs (%d)",
 			 now.shown.has_pairs ? now.shown.pairs : 1);
-	else if (p->has_features && (p->features ^ now.shown.features) & ~KERNELS_OWN)
+	else if (p->has_features && differ)
 		snprintf(how, size, "features (0x%llx)", (unsigned long long)now.shown.features);
 	return how[0];
 }
