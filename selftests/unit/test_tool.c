@@ -163,6 +163,7 @@ static void tree_make(void)
 
 	put(PCI "0000:00:10.2/v1/baton/owner", "kernel");
 	put(PCI "0000:00:10.2/virtio5/block/vda/vda1/dev", "254:1");
+	put(PCI "0000:00:10.2/v1/driver_override", "");
 	point(PCI "0000:00:10.2/v1/driver", "../../bus/vdpa/drivers/virtio_vdpa");
 	point(PCI "0000:00:10.2/v1/subsystem", "../../../../vdpa");
 	point("sys/bus/vdpa/devices/v1", "../../pci/devices/0000:00:10.2/v1");
@@ -344,9 +345,21 @@ static void users_keep_what_they_have(void)
 	CHECK_EQ(change_give(&dev, "net", "kernel", &o), EXIT_IN_USE);
 	CHECK(!strcmp(read_all("sys/bus/vdpa/drivers/vhost_vdpa/unbind"), ""));
 	CHECK_EQ(change_del(&dev, &o), EXIT_IN_USE);
+	/* Of a user who has it open, it is taken only by deleting it. */
 	o.force = true;
-	CHECK(change_give(&dev, "net", "kernel", &o) != EXIT_IN_USE);
-	CHECK(!strcmp(read_all("sys/bus/vdpa/drivers/vhost_vdpa/unbind"), "v0"));
+	CHECK_EQ(change_give(&dev, "net", "kernel", &o), EXIT_IN_USE);
+	CHECK(!strcmp(read_all("sys/bus/vdpa/drivers/vhost_vdpa/unbind"), ""));
+	CHECK(change_is_held(&dev));
+	CHECK_EQ(change_del(&dev, &o), EXIT_FAILED);
+	put("sys/bus/vdpa/drivers/virtio_vdpa/unbind", "");
+	put("proc/self/mountinfo", "36 35 254:1 / /srv/data rw,noatime - ext4 /dev/vda1 rw");
+	o.force = false;
+	CHECK(device_read(&dev, "v1"));
+	CHECK_EQ(change_give(&dev, "block", "none", &o), EXIT_IN_USE);
+	CHECK(!strcmp(read_all("sys/bus/vdpa/drivers/virtio_vdpa/unbind"), ""));
+	o.force = true;
+	CHECK(change_give(&dev, "block", "none", &o) != EXIT_IN_USE);
+	CHECK(!strcmp(read_all("sys/bus/vdpa/drivers/virtio_vdpa/unbind"), "v1"));
 }
 
 static void refusals_have_remedies(void)

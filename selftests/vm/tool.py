@@ -11,6 +11,8 @@
 # timeout: 120
 import json
 
+import socket
+
 from lib import *
 from vhost_vdpa import *
 
@@ -52,7 +54,7 @@ def declare(name, text):
     pathlib.Path(f"/etc/baton/{name}.conf").write_text(text)
 
 
-ktap_start(25)
+ktap_start(27)
 net, blk = function("net0"), function("blk0")
 
 # Help and mistakes
@@ -121,6 +123,34 @@ with case("who has it open is shown, and keeps it"):
         baton(f"unbind {net}", IN_USE)
         has("n0", owner="user", state="user")
     has("n0", owner="none", open_by=[])
+with case("--force takes it from who has it open, who keeps a dead device and the name"):
+    with Device(shown("n0")["node"]) as dev:
+        dev.start()
+        dev.negotiate(dev.get_features())
+        dev.run()
+        # The vDPA bus takes no device from who has it open, but by deleting it.
+        for owner in ("kernel", "none"):
+            assert "`baton del n0 --force`" in baton(f"give n0 {owner} --force", IN_USE)
+        has("n0", owner="user", state="user", consumer="vhost_vdpa")
+        assert (VDPA / "n0/driver_override").read_text() == "vhost_vdpa\n"
+        assert f"process {os.getpid()}" in run("del n0 --force")[2]
+        expect_log("cannot register vDPA device n0: -EEXIST")
+        assert "was deleted" in baton(f"add n0 {net}", FAILED)
+        assert "was deleted" in baton("del n0 --force", NOT_THERE)
+        baton(f"add n1 {net} owner kernel")
+        has("n1", owner="kernel")
+        baton("del n1")
+    wait_for(lambda: not (VDPA / "n0").exists())
+    baton(f"add n0 {net} mac {MAC} policy mac owner user")
+with case("it goes on when that does: a user whom nobody sees closes late"):
+    here, there = socket.socketpair()
+    with Device(shown("n0")["node"]) as dev:
+        socket.send_fds(here, [b"x"], [dev.fd])
+    assert "not done" in baton("give n0 kernel -t 2", TIMEOUT)
+    assert vdpa_read("n0", "owner") == "none"
+    here.close()
+    there.close()
+    wait_for(lambda: vdpa_read("n0", "owner") == "kernel", 10)
 with case("a mounted disk is kept, wherever it is mounted"):
     baton(f"add b0 {blk} owner kernel")
     disk = shown("b0")["made"][0]
@@ -166,6 +196,7 @@ with case("what was fixed otherwise is made anew, unless somebody uses it"):
     declare("n0", f"function = {net}\nmac = 52:54:00:10:20:31\nowner = user\n")
     with open(shown("n0")["node"], "rb"):
         baton("apply", IN_USE)
+        baton("apply --force", IN_USE)
         has("n0", mac=MAC)
     assert "n0: make the device anew: MAC address" in baton("apply")
     has("n0", mac="52:54:00:10:20:31", consumer="vhost_vdpa")

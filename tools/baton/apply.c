@@ -182,7 +182,12 @@ static int apply_remove_old(struct apply *a, const char *why)
 	struct device old;
 	int status;
 
-	if (!apply_change(a, "make the device anew: %s", why) || !device_read(&old, a->name))
+	if (!device_read(&old, a->name))
+		return EXIT_DONE;
+	/* Its name would not be free: --force is no help. */
+	if (!a->o->dry_run && change_is_held(&old))
+		return EXIT_IN_USE;
+	if (!apply_change(a, "make the device anew: %s", why))
 		return EXIT_DONE;
 	status = change_del(&old, a->o);
 	a->fn.device[0] = '\0';

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE /* close_range() */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,9 +134,24 @@ static int change_add_quietly(const char *name, const struct function *fn, const
 	return err;
 }
 
+/* Of a device that was deleted nothing is left but what its user has open, and the name (C11). */
+static bool change_is_left(const struct device *dev)
+{
+	struct function fn;
+
+	if (function_find(&fn, dev->name))
+		return false;
+	command_fails(0,
+		      "%s was deleted, and its name is free when who has it open has closed it: "
+		      "`dmesg | grep %s` tells who that is",
+		      dev->name, dev->name);
+	return true;
+}
+
 int change_add(const char *name, const struct function *fn, const struct conf *c)
 {
 	char why[NETLINK_WHY];
+	struct device old;
 	int err = change_add_quietly(name, fn, c, why);
 
 	if (!err)
@@ -143,6 +159,8 @@ int change_add(const char *name, const struct function *fn, const struct conf *c
 	if (err == -EBUSY && fn->device[0])
 		return command_fails(EXIT_FAILED, "%s already is device %s: `baton del %s` first",
 				     fn->address, fn->device, fn->device);
+	if (err == -EEXIST && device_read(&old, name) && change_is_left(&old))
+		return EXIT_FAILED;
 	if (err == -EEXIST)
 		return command_fails(EXIT_FAILED, "there is another device %s: `baton show %s`",
 				     name, name);
@@ -150,40 +168,74 @@ int change_add(const char *name, const struct function *fn, const struct conf *c
 			     fn->address, strerror(-err), why[0] ? ": " : "", why, fn->address);
 }
 
-static bool change_may_take(const struct device *dev, const struct options *o)
+bool change_is_held(const struct device *dev)
 {
-	char what[DEVICE_LINE], function[PATH_MAX];
+	char what[DEVICE_LINE];
 
-	if (holder_has_node(dev, what, sizeof(what)))
-		return change_may_tear(dev->name, what, o);
-	return change_may_take_function(dev->name, device_function(function, dev->name), o);
+	if (!holder_has_node(dev, what, sizeof(what)))
+		return false;
+	command_fails(0, "%s: %s; end that, or `baton del %s --force` takes the function from it",
+		      dev->name, what, dev->name);
+	return true;
 }
 
-/* What may wait for a user for as long as the user likes: in a process that can be left behind. */
+/*
+ * What may wait for a user for as long as the user likes is done by a process of its own, which
+ * then is left behind, and goes on when the user has closed the device. Until then it can neither
+ * be ended nor hold up anybody: not who reads our output, not who waits for our locks.
+ */
+struct change_outcome {
+	int err;
+	char why[NETLINK_WHY];
+};
+
+typedef void (*change_step)(struct change_outcome *outcome, const struct device *dev,
+			    const char *argument);
+
+static void change_be_apart(void)
+{
+	int fd, null = open("/dev/null", O_RDWR);
+
+	for (fd = 0; fd <= STDERR_FILENO && null >= 0; fd++)
+		dup2(null, fd);
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	setsid();
+}
+
 static bool change_child_ended(void *data)
 {
-	int *state = data;
+	pid_t *child = data;
 
-	return waitpid(state[0], &state[1], WNOHANG) == state[0];
+	return waitpid(*child, NULL, WNOHANG) == *child;
 }
 
-static int change_timed(int (*step)(const struct device *dev, const char *argument),
-			const struct device *dev, const char *argument, int milliseconds)
+/* Whether it was done in time. */
+static bool change_timed(change_step step, const struct device *dev, const char *argument,
+			 int milliseconds, struct change_outcome *outcome)
 {
-	int state[2];
+	struct change_outcome *shared;
+	bool ended = true;
+	pid_t child;
 
-	fflush(stdout);
-	state[0] = fork();
-	if (state[0] < 0)
-		return command_fails(EXIT_FAILED, "%s", strerror(errno));
-	if (!state[0]) {
-		/* Should it be left behind, nobody who waits for our output waits for it. */
-		_exit(step(dev, argument));
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	*outcome = (struct change_outcome){ .err = -ENOMEM };
+	if (shared == MAP_FAILED)
+		return true;
+	shared->err = -EINTR;
+	child = fork();
+	if (!child) {
+		change_be_apart();
+		step(shared, dev, argument);
+		_exit(0);
 	}
-	if (wait_until(change_child_ended, state, milliseconds))
-		return WIFEXITED(state[1]) ? WEXITSTATUS(state[1]) : EXIT_FAILED;
-	kill(state[0], SIGKILL);
-	return EXIT_TIMEOUT;
+	if (child < 0)
+		shared->err = -errno;
+	else
+		ended = wait_until(change_child_ended, &child, milliseconds);
+	*outcome = *shared;
+	munmap(shared, sizeof(*shared));
+	return ended;
 }
 
 static int change_timed_out(const struct device *dev, int milliseconds)
@@ -200,37 +252,48 @@ static int change_timed_out(const struct device *dev, int milliseconds)
 			     milliseconds / 1000);
 }
 
-static int change_del_now(const struct device *dev, const char *argument)
+static void change_del_now(struct change_outcome *outcome, const struct device *dev,
+			   const char *argument)
 {
-	char why[NETLINK_WHY];
-	int err = netlink_del(dev->name, why);
-
 	(void)argument;
-	if (!err)
-		return EXIT_DONE;
-	return command_fails(EXIT_FAILED, "%s: %s%s%s", dev->name, strerror(-err),
-			     why[0] ? ": " : "", why);
+	outcome->err = netlink_del(dev->name, outcome->why);
 }
 
+/* A user is no obstacle: he keeps a device that is dead (C11). */
 int change_del(const struct device *dev, const struct options *o)
 {
-	int status;
+	struct change_outcome outcome;
+	char what[DEVICE_LINE], function[PATH_MAX];
 
-	if (!change_may_take(dev, o))
+	if (change_is_left(dev))
+		return EXIT_NOT_THERE;
+	device_function(function, dev->name);
+	if (holder_has_node(dev, what, sizeof(what))) {
+		if (!change_may_tear(dev->name, what, o))
+			return EXIT_IN_USE;
+	} else if (!change_may_take_function(dev->name, function, o)) {
 		return EXIT_IN_USE;
-	status = change_timed(change_del_now, dev, NULL, o->timeout_ms);
-	return status == EXIT_TIMEOUT ? change_timed_out(dev, o->timeout_ms) : status;
+	}
+	if (!change_timed(change_del_now, dev, NULL, o->timeout_ms, &outcome))
+		return change_timed_out(dev, o->timeout_ms);
+	if (!outcome.err)
+		return EXIT_DONE;
+	return command_fails(EXIT_FAILED, "%s: %s%s%s", dev->name, strerror(-outcome.err),
+			     outcome.why[0] ? ": " : "", outcome.why);
+}
+
+static void change_give_now(struct change_outcome *outcome, const struct device *dev,
+			    const char *consumer)
+{
+	outcome->err = device_give(dev->name, consumer, 2000);
 }
 
 /* A refusal is the driver's business to explain: it does, in last_refusal. */
-static int change_give_now(const struct device *dev, const char *consumer)
+static int change_not_taken(const struct device *dev, const char *consumer, int err)
 {
 	struct device now;
 	const char *remedy;
-	int err = device_give(dev->name, consumer, 2000);
 
-	if (!err)
-		return EXIT_DONE;
 	if (*consumer && !sysfs_exists("/sys/bus/vdpa/drivers/%s", consumer))
 		return command_fails(EXIT_FAILED, "the module %s is not loaded: `modprobe %s`",
 				     consumer, consumer);
@@ -295,19 +358,21 @@ int change_give(const struct device *dev, const char *class, const char *owner,
 {
 	struct change_wanted wanted = { .name = dev->name, .class = class, .owner = owner };
 	const char *consumer = device_consumer_of(owner);
+	struct change_outcome outcome;
+	char function[PATH_MAX];
 	bool given = !strcmp(dev->consumer, consumer);
-	int status;
 
 	if (!given) {
-		if (!change_may_take(dev, o))
+		device_function(function, dev->name);
+		/* vhost_vdpa gives it back when the user has closed it, whoever asks. */
+		if (change_is_held(dev) || !change_may_take_function(dev->name, function, o))
 			return EXIT_IN_USE;
 		if (*consumer)
 			change_load(consumer);
-		status = change_timed(change_give_now, dev, consumer, o->timeout_ms);
-		if (status == EXIT_TIMEOUT)
+		if (!change_timed(change_give_now, dev, consumer, o->timeout_ms, &outcome))
 			return change_timed_out(dev, o->timeout_ms);
-		if (status)
-			return status;
+		if (outcome.err)
+			return change_not_taken(dev, consumer, outcome.err);
 	}
 	if (!wait_until(change_is_given, &wanted, o->timeout_ms))
 		return change_not_taken_up(&wanted, o->timeout_ms);

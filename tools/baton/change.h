@@ -14,6 +14,8 @@
 int change_bind(struct function *fn, const struct options *o);
 int change_add(const char *name, const struct function *fn, const struct conf *c);
 int change_del(const struct device *dev, const struct options *o);
+/* Does somebody have it open? It is said, and how to end that: the device then stays as it is. */
+bool change_is_held(const struct device *dev);
 int change_give(const struct device *dev, const char *class, const char *owner,
 		const struct options *o);
 /* An attribute of a device's, a word or several. */
