@@ -88,8 +88,8 @@ static void put(const char *path, const char *line)
 {
 	char command[PATH_MAX];
 
-	snprintf(command, sizeof(command), "mkdir -p \"$(dirname '%s')\" && echo '%s' >'%s'", path,
-		 line, path);
+	snprintf(command, sizeof(command),
+		 "mkdir -p \"$(dirname '%s')\" && printf '%%b\\n' '%s' >'%s'", path, line, path);
 	tree_run(command);
 }
 
@@ -546,6 +546,58 @@ static void mistakes_are_named(void)
 	CHECK(strstr(error, "is no text"));
 }
 
+/* What `baton match` prints for a function; without its newline. */
+static char *matched(const char *address)
+{
+	static const struct options o;
+	char *argv[] = { (char *)address, NULL };
+	char path[PATH_MAX];
+	int saved, out;
+
+	fflush(stdout);
+	saved = dup(STDOUT_FILENO);
+	out = open(sysfs_path(path, "/out"), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+	if (saved < 0 || out < 0)
+		abort();
+	dup2(out, STDOUT_FILENO);
+	command_match(&o, argv);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	close(out);
+	return read_all("out");
+}
+
+/* By the events that there are: a function comes, a driver is bound. */
+static void functions_have_units(void)
+{
+	put("etc/baton/b.conf", "pf = 00:11.0\nvf = 0\nvfs = 2");
+	put("etc/baton/c.conf", "pf = 0000:00:11.0\nvf = 1");
+	put("etc/baton/d.conf", "function-mac = 52:54:00:10:20:31");
+	put("etc/baton/e.conf", "function = 00:10.2");
+	put("etc/baton/wrong.conf", "function = 00:10.2\nowner = me");
+	CHECK(!strcmp(matched("0000:00:10.2"), "SYSTEMD_WANTS=baton@e.service"));
+	CHECK(!strcmp(matched("0000:00:10.1"), "SYSTEMD_WANTS=baton@d.service"));
+	CHECK(!strcmp(matched("0000:00:10.0"), "SYSTEMD_WANTS=baton@c.service"));
+	CHECK(!strcmp(matched("0000:00:20.0"), ""));
+	/* VFs wait for the driver of their PF, whosever it is. */
+	CHECK(!strcmp(matched("0000:00:11.0"), ""));
+	point(PCI "0000:00:11.0/driver", "../../../bus/pci/drivers/virtio-pci");
+	put(PCI "0000:00:11.0/virtio7/status", "1");
+	CHECK(!strcmp(matched("0000:00:11.0"), ""));
+	point(PCI "0000:00:11.0/virtio7/driver", ".");
+	CHECK(!strcmp(matched("0000:00:11.0"), "SYSTEMD_WANTS=baton@b.service baton@c.service"));
+	point(PCI "0000:00:11.0/driver", "../../../bus/pci/drivers/mlx5_core");
+	CHECK(!strcmp(matched("0000:00:11.0"), "SYSTEMD_WANTS=baton@b.service baton@c.service"));
+	/* One that is declared itself has to be taken first. */
+	put("etc/baton/z.conf", "function = 00:11.0");
+	CHECK(!strcmp(matched("0000:00:11.0"), "SYSTEMD_WANTS=baton@z.service"));
+	point(PCI "0000:00:11.0/driver", "../../../bus/pci/drivers/baton_pci");
+	CHECK(!strcmp(matched("0000:00:11.0"),
+		      "SYSTEMD_WANTS=baton@b.service baton@c.service baton@z.service"));
+	tree_run("rm -r etc");
+}
+
 static void names_are_plain(void)
 {
 	CHECK(conf_name_ok("net0"));
@@ -604,6 +656,7 @@ static const struct test_case cases[] = {
 	{ "JSON is read, and what is none is not", json_is_read },
 	{ "a declaration is read", declaration_is_read },
 	{ "mistakes in it are named, with their line", mistakes_are_named },
+	{ "a function's declarations have units", functions_have_units },
 	{ "names are plain", names_are_plain },
 	{ "a line of the trace is taken apart", trace_is_taken_apart },
 	{ "without a kernel of the kind there is nothing", without_a_kernel },

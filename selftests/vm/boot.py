@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 # A machine that boots, with systemd and udev: devices are there as /etc/baton declares them before the
-# network is set up, with stable names and permissions; a function that is hot-plugged gets its device;
-# nodes come and go with their consumer.
+# network is set up, with stable names and permissions; a function that is known by its MAC address, at
+# boot and when it is plugged in again, gets its device as soon as its netdev is there, and is left alone
+# when it was given back; nodes come and go with their consumer.
 #
 #   net0, blk0 --- baton_pci --- n0 (user, group 107), b0 (kernel), by declaration
 #
@@ -13,6 +14,7 @@
 from lib import *
 
 MAC = "52:54:00:10:20:30"
+HARDWARE_MAC = "52:54:00:6e:00:00"
 TOOL = "/usr/sbin/baton"
 
 
@@ -24,9 +26,14 @@ def before():
     # As on a machine: new devices go to whoever is loaded, if they are not kept from it.
     pathlib.Path("/sys/bus/vdpa/drivers_autoprobe").write_text("1")
     pathlib.Path("/etc/baton/n0.conf").write_text(
-        f"function = {function('net0')}\nmac = {MAC}\nowner = user\nnode-group = 107\n"
+        f"function-mac = {HARDWARE_MAC}\nmac = {MAC}\nowner = user\nnode-group = 107\n"
         "node-mode = 0660\n")
     pathlib.Path("/etc/baton/b0.conf").write_text(f"function = {function('blk0')}\nowner = kernel\n")
+    # There is no netdev until udev has loaded its driver, and that is late.
+    subprocess.run(["rmmod", "virtio_net"], check=True)
+    late = pathlib.Path("/etc/systemd/system/systemd-udev-trigger.service.d/late.conf")
+    late.parent.mkdir()
+    late.write_text("[Unit]\nAfter=baton.service\n")
 
 
 if sys.argv[1:] == ["before"]:
@@ -51,7 +58,11 @@ def stands_for(node, mode, gid):
     assert (status.st_mode & 0o777, status.st_gid) == (mode, gid), status
 
 
-ktap_start(8)
+ktap_start(10)
+with case("a function that is known by its MAC address is found when its driver is there"):
+    wait_for(lambda: os.path.exists("/dev/baton/n0"), 20)
+    wait_for(lambda: os.stat("/dev/baton/n0").st_gid == 107, 20)
+    assert started("baton.service") < started("systemd-udev-trigger.service")
 note(systemctl("--failed", "--no-legend"))
 equal("the devices are as declared", [(n, vdpa_read(n, "owner"), sh(f"vdpa_driver {n}"))
                                       for n in ("n0", "b0")],
@@ -80,6 +91,15 @@ with case("a function that is plugged in again gets its device again"):
     wait_for(lambda: os.stat("/dev/baton/n0").st_gid == 107, 20)
     stands_for("n0", 0o660, 107)
     assert sh("vdpa_mac n0") == MAC
+with case("what was given back is left alone"):
+    # The last event of its coming may have the unit look once more.
+    sh("udevadm settle; sleep 2")
+    wait_for(lambda: systemctl("is-active", "baton@n0.service") == "inactive", 20)
+    sh(f"{TOOL} unbind {function('net0')}; udevadm settle; sleep 2")
+    assert systemctl("is-active", "baton@n0.service") == "inactive"
+    assert sh("fn_driver net0") == "virtio-pci" and not (VDPA / "n0").exists()
+    sh(f"{TOOL} apply")
+    stands_for("n0", 0o660, 107)
 with case("nothing is left to do"):
     wait_for(lambda: systemctl("is-active", "baton@n0.service") == "inactive", 20)
     said = subprocess.run([TOOL, "apply", "--dry-run"], stdout=subprocess.PIPE, text=True, check=True)

@@ -32,6 +32,11 @@ struct apply {
 	const struct options *o;
 	char name[CONF_WORD];
 	struct conf conf;
+	/* Of VFs: the address of their PF, and whether there is a declaration of that one, too. */
+	char pf[32];
+	bool pf_is_declared;
+	/* Another one's VFs are made of its function. */
+	bool is_pf;
 	struct function fn;
 	bool changed;
 };
@@ -66,32 +71,42 @@ static bool apply_name(char name[CONF_WORD], const char *file)
 	return conf_name_ok(name);
 }
 
-static int apply_read(struct apply *a, const char *file)
+static int apply_parse(struct apply *a, const char *file, char error[CONF_ERROR])
 {
 	static char text[CONF_SIZE_MAX];
-	char error[CONF_ERROR];
 	FILE *stream;
 	size_t len;
 
+	snprintf(error, CONF_ERROR, "a declaration is called NAME.conf");
 	if (!apply_name(a->name, file))
-		return command_fails(EXIT_USAGE, "%s: a declaration is called NAME.conf", file);
+		return EXIT_USAGE;
 	stream = fopen(file, "re");
+	snprintf(error, CONF_ERROR, "%s", strerror(errno));
 	if (!stream)
-		return command_fails(errno == ENOENT ? EXIT_NOT_THERE : EXIT_FAILED, "%s: %s", file,
-				     strerror(errno));
+		return errno == ENOENT ? EXIT_NOT_THERE : EXIT_FAILED;
 	len = fread(text, 1, sizeof(text), stream);
 	fclose(stream);
-	if (len == sizeof(text))
-		return command_fails(EXIT_USAGE, "%s: is too long", file);
+	snprintf(error, CONF_ERROR, "is too long");
 	conf_init(&a->conf);
-	if (!conf_parse(&a->conf, text, len, error) || !conf_check(&a->conf, true, error))
-		return command_fails(EXIT_USAGE, "%s: %s", file, error);
+	if (len == sizeof(text) || !conf_parse(&a->conf, text, len, error) ||
+	    !conf_check(&a->conf, true, error))
+		return EXIT_USAGE;
+	if (a->conf.pf[0])
+		function_address(a->pf, a->conf.pf);
 	return EXIT_DONE;
 }
 
+static int apply_read(struct apply *a, const char *file)
+{
+	char error[CONF_ERROR];
+	int status = apply_parse(a, file, error);
+
+	return status ? command_fails(status, "%s: %s", file, error) : EXIT_DONE;
+}
+
 struct apply_vf {
-	const char *pf;
-	int vf;
+	const char *pf, *number;
+	int vf, err;
 	struct function fn;
 };
 
@@ -102,49 +117,103 @@ static bool apply_vf_is_there(void *data)
 	return function_find_vf(&vf->fn, vf->pf, vf->vf);
 }
 
-/* VFs come up without a driver: virtio-pci, which is built in, would take them. */
-static int apply_vfs(struct apply *a, const char *pf)
+/* virtio-pci says that it is busy until its virtio driver is done with the PF. */
+static bool apply_vfs_are_made(void *data)
 {
-	struct apply_vf vf = { .pf = pf, .vf = a->conf.vf };
+	struct apply_vf *vf = data;
+
+	vf->err = sysfs_write(vf->number, SYSFS_PCI "%s/sriov_numvfs", vf->pf);
+	return vf->err != -EBUSY;
+}
+
+/* What a PF waits for before it can make VFs, NULL if nothing. A rule of udev's looks then. */
+static const char *apply_pf_lacks(const struct apply *a)
+{
+	struct dirent **entries;
+	char driver[FUNCTION_NAME];
+	bool driven = false;
+	int i, nr;
+
+	if (!sysfs_exists(SYSFS_PCI "%s", a->pf))
+		return "is not there";
+	sysfs_link(driver, sizeof(driver), SYSFS_PCI "%s/driver", a->pf);
+	/* Taken later, it would lose them. */
+	if (a->pf_is_declared && strcmp(driver, FUNCTION_DRIVER))
+		return "is not baton's, as it is declared";
+	if (!driver[0])
+		return "has no driver";
+	if (strcmp(driver, "virtio-pci"))
+		return NULL;
+	nr = sysfs_list(&entries, SYSFS_PCI "%s", a->pf);
+	for (i = 0; i < nr && !driven; i++)
+		driven = !strncmp(entries[i]->d_name, "virtio", strlen("virtio")) &&
+			 sysfs_exists(SYSFS_PCI "%s/%s/driver", a->pf, entries[i]->d_name);
+	sysfs_list_free(entries, nr);
+	return driven ? NULL : "has no virtio driver";
+}
+
+/* VFs come up without a driver: virtio-pci, which is built in, would take them. */
+static int apply_vfs(struct apply *a)
+{
+	struct apply_vf vf = { .pf = a->pf, .vf = a->conf.vf };
+	const char *lacks = apply_pf_lacks(a);
 	unsigned int now, total;
 	char number[16];
-	int err;
 
-	if (!a->conf.vfs)
-		return EXIT_DONE;
-	now = (unsigned int)sysfs_number(0, SYSFS_PCI "%s/sriov_numvfs", pf);
-	total = (unsigned int)sysfs_number(0, SYSFS_PCI "%s/sriov_totalvfs", pf);
+	now = (unsigned int)sysfs_number(0, SYSFS_PCI "%s/sriov_numvfs", a->pf);
+	total = (unsigned int)sysfs_number(0, SYSFS_PCI "%s/sriov_totalvfs", a->pf);
 	if (now >= a->conf.vfs)
 		return EXIT_DONE;
+	/* Without --dry-run, it might be otherwise by now. */
+	if (lacks && (!a->o->dry_run || !total))
+		return command_fails(EXIT_NOT_THERE, "%s: its PF %s %s (yet)", a->name, a->pf,
+				     lacks);
 	if (a->conf.vfs > total)
 		return command_fails(EXIT_FAILED, "%s: vfs = %u: %s can have %u", a->name,
-				     a->conf.vfs, pf, total);
+				     a->conf.vfs, a->pf, total);
 	if (now)
 		return command_fails(EXIT_IN_USE,
 				     "%s: %s has %u VFs, and would lose them to get %u: "
 				     "`echo 0 >/sys/bus/pci/devices/%s/sriov_numvfs` first",
-				     a->name, pf, now, a->conf.vfs, pf);
-	if (!apply_change(a, "make %u VFs of %s", a->conf.vfs, pf))
+				     a->name, a->pf, now, a->conf.vfs, a->pf);
+	if (!apply_change(a, "make %u VFs of %s", a->conf.vfs, a->pf))
 		return EXIT_DONE;
 	snprintf(number, sizeof(number), "%u", a->conf.vfs);
-	sysfs_write("0", SYSFS_PCI "%s/sriov_drivers_autoprobe", pf);
-	err = sysfs_write(number, SYSFS_PCI "%s/sriov_numvfs", pf);
-	if (err)
-		return command_fails(EXIT_FAILED, "%s: VFs of %s: %s", a->name, pf, strerror(-err));
+	vf.number = number;
+	sysfs_write("0", SYSFS_PCI "%s/sriov_drivers_autoprobe", a->pf);
+	wait_until(apply_vfs_are_made, &vf, VF_MS);
+	if (vf.err)
+		return command_fails(EXIT_FAILED, "%s: VFs of %s: %s", a->name, a->pf,
+				     strerror(-vf.err));
 	wait_until(apply_vf_is_there, &vf, VF_MS);
 	return EXIT_DONE;
+}
+
+/* Whether it is about the function of this address. */
+static bool apply_is_about(const struct apply *a, const char *address)
+{
+	const struct conf *c = &a->conf;
+	struct function fn;
+	char named[32];
+
+	if (c->function[0])
+		return function_address(named, c->function) && !strcmp(named, address);
+	if (a->pf[0])
+		return !sysfs_link(named, sizeof(named), SYSFS_PCI "%s/virtfn%d", a->pf, c->vf) &&
+		       !strcmp(named, address);
+	return function_find(&fn, address) &&
+	       (!strcmp(fn.device, a->name) || function_has_mac(&fn, c->function_mac));
 }
 
 /* Which function it is today. One that became ours by its MAC may have another since. */
 static bool apply_find(const struct apply *a, struct function *fn)
 {
 	const struct conf *c = &a->conf;
-	char pf[32];
 
 	if (c->function[0])
 		return function_find(fn, c->function);
-	if (c->pf[0])
-		return function_address(pf, c->pf) && function_find_vf(fn, pf, c->vf);
+	if (a->pf[0])
+		return function_find_vf(fn, a->pf, c->vf);
 	return (function_find(fn, a->name) && !strcmp(fn->device, a->name)) ||
 	       function_find_mac(fn, c->function_mac);
 }
@@ -332,11 +401,10 @@ static int apply_node(struct apply *a)
 
 static int apply_one(struct apply *a)
 {
-	char pf[32];
 	int status;
 
-	if (a->conf.pf[0] && function_address(pf, a->conf.pf)) {
-		status = apply_vfs(a, pf);
+	if (a->conf.vfs) {
+		status = apply_vfs(a);
 		if (status)
 			return status;
 	}
@@ -381,25 +449,73 @@ static int apply_files(glob_t *files, char **argv)
 }
 
 /*
- * A PF's VFs can be made only once, so of declarations that disagree the largest
- * number is taken.
+ * What other declarations say of the same PF. Its VFs can be made only once, so of
+ * those that disagree the largest number is taken.
  */
-static void apply_most_vfs(struct apply *all, size_t nr)
+static void apply_heed(struct apply *a, const struct apply *other)
 {
-	size_t i, k;
+	/* A VF has none itself. */
+	if (!a->pf[0] && other->pf[0] && !a->is_pf)
+		a->is_pf = apply_is_about(a, other->pf);
+	if (a->pf[0] && !other->pf[0] && !a->pf_is_declared)
+		a->pf_is_declared = apply_is_about(other, a->pf);
+	if (a->pf[0] && !strcmp(a->pf, other->pf) && other->conf.vfs > a->conf.vfs)
+		a->conf.vfs = other->conf.vfs;
+}
 
+/* All that there are, but for those that are wrong; their number. To be given to free(). */
+static size_t apply_read_all(struct apply **all, const struct options *o)
+{
+	char *const none[] = { NULL };
+	char error[CONF_ERROR];
+	glob_t files;
+	size_t i, k, nr = 0;
+
+	*all = NULL;
+	if (!apply_files(&files, (char **)none))
+		*all = calloc(files.gl_pathc + 1, sizeof(**all));
+	for (i = 0; *all && i < files.gl_pathc; i++) {
+		memset(&(*all)[nr], 0, sizeof(**all));
+		(*all)[nr].o = o;
+		nr += !apply_parse(&(*all)[nr], files.gl_pathv[i], error);
+	}
+	globfree(&files);
 	for (i = 0; i < nr; i++)
 		for (k = 0; k < nr; k++)
-			if (all[i].conf.vfs && !strcasecmp(all[i].conf.pf, all[k].conf.pf) &&
-			    all[k].conf.vfs > all[i].conf.vfs)
-				all[i].conf.vfs = all[k].conf.vfs;
+			apply_heed(&(*all)[i], &(*all)[k]);
+	return nr;
+}
+
+/* These, in the light of all: PFs first, since their VFs go with the driver that they have. */
+static int apply_these(struct apply *these, size_t nr, const struct options *o)
+{
+	int status = EXIT_DONE, one, pf;
+	struct apply *all;
+	size_t i, k, nr_all = apply_read_all(&all, o);
+
+	for (i = 0; i < nr; i++) {
+		for (k = 0; k < nr_all; k++)
+			apply_heed(&these[i], &all[k]);
+		for (k = 0; k < nr; k++)
+			apply_heed(&these[i], &these[k]);
+	}
+	free(all);
+	for (pf = 1; pf >= 0; pf--) {
+		for (i = 0; i < nr; i++) {
+			if (these[i].is_pf != pf)
+				continue;
+			one = apply_one(&these[i]);
+			status = status ? status : one;
+		}
+	}
+	return status;
 }
 
 int command_apply(const struct options *o, char **argv)
 {
 	int status = EXIT_DONE, one;
 	char path[PATH_MAX];
-	struct apply *all;
+	struct apply *these;
 	glob_t files;
 	size_t i, nr = 0;
 	int lock;
@@ -410,58 +526,49 @@ int command_apply(const struct options *o, char **argv)
 		flock(lock, LOCK_EX);
 	if (apply_files(&files, argv))
 		return command_fails(EXIT_FAILED, "cannot list the declarations");
-	all = calloc(files.gl_pathc + 1, sizeof(*all));
-	if (!all)
+	these = calloc(files.gl_pathc + 1, sizeof(*these));
+	if (!these)
 		return command_fails(EXIT_FAILED, "%s", strerror(errno));
 	for (i = 0; i < files.gl_pathc; i++) {
-		all[nr].o = o;
+		memset(&these[nr], 0, sizeof(*these));
+		these[nr].o = o;
 		/* One that is wrong must not keep the others from coming up. */
-		one = apply_read(&all[nr], files.gl_pathv[i]);
+		one = apply_read(&these[nr], files.gl_pathv[i]);
 		nr += !one;
 		status = status ? status : one;
 	}
-	apply_most_vfs(all, nr);
-	for (i = 0; i < nr; i++) {
-		one = apply_one(&all[i]);
-		status = status ? status : one;
-	}
-	free(all);
+	one = apply_these(these, nr, o);
+	free(these);
 	globfree(&files);
 	if (lock >= 0)
 		close(lock);
-	return status;
+	return status ? status : one;
 }
 
-/* For udev, in its words: units of the declarations that are about this function. */
+/*
+ * For udev, in its words: units of the declarations that are about this function, or
+ * whose VFs it can make now.
+ */
 int command_match(const struct options *o, char **argv)
 {
-	char *const none[] = { NULL };
-	struct function wanted, fn;
-	struct apply a;
+	struct apply *all;
+	struct function fn;
 	bool found = false;
-	glob_t files;
-	size_t i;
+	size_t i, nr;
 
-	if (!function_find(&wanted, argv[0]))
+	if (!function_address(fn.address, argv[0]) && !function_find(&fn, argv[0]))
 		return command_fails(EXIT_NOT_THERE, "there is no function %s", argv[0]);
-	if (apply_files(&files, (char **)none))
-		return command_fails(EXIT_FAILED, "cannot list the declarations");
-	for (i = 0; i < files.gl_pathc; i++) {
-		memset(&a, 0, sizeof(a));
-		a.o = o;
-		if (apply_read(&a, files.gl_pathv[i]))
+	nr = apply_read_all(&all, o);
+	for (i = 0; i < nr; i++) {
+		if (!apply_is_about(&all[i], fn.address) &&
+		    (!all[i].conf.vfs || strcmp(all[i].pf, fn.address) || apply_pf_lacks(&all[i])))
 			continue;
-		/* A PF that has yet to get its VFs is what they wait for. */
-		if ((apply_find(&a, &fn) && !strcmp(fn.address, wanted.address)) ||
-		    (a.conf.vfs && function_find(&fn, a.conf.pf) &&
-		     !strcmp(fn.address, wanted.address))) {
-			printf("%sbaton@%s.service", found ? " " : "SYSTEMD_WANTS=", a.name);
-			found = true;
-		}
+		printf("%sbaton@%s.service", found ? " " : "SYSTEMD_WANTS=", all[i].name);
+		found = true;
 	}
 	if (found)
 		putchar('\n');
-	globfree(&files);
+	free(all);
 	return found ? EXIT_DONE : EXIT_NOT_THERE;
 }
 

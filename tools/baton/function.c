@@ -161,7 +161,7 @@ bool function_find_vf(struct function *fn, const char *pf, int vf)
 }
 
 /* Its netdev's, while virtio-pci has it; what its vDPA device shows, while we have. */
-static bool function_has_mac(const struct function *fn, const char *mac)
+bool function_has_mac(const struct function *fn, const char *mac)
 {
 	struct netlink_config config;
 	struct dirent **virtio, **netdev;
@@ -170,6 +170,8 @@ static bool function_has_mac(const struct function *fn, const char *mac)
 	char text[32];
 	int i, k, nr, nr_netdev;
 
+	if (strcmp(fn->class, "net"))
+		return false;
 	nr = sysfs_list(&virtio, SYSFS_PCI "%s", fn->address);
 	for (i = 0; i < nr; i++) {
 		if (strncmp(virtio[i]->d_name, "virtio", 6))
@@ -199,7 +201,7 @@ bool function_find_mac(struct function *fn, const char *mac)
 	bool found = false;
 
 	for (i = 0; i < nr && !found; i++) {
-		found = !strcmp(all[i].class, "net") && function_has_mac(&all[i], mac);
+		found = function_has_mac(&all[i], mac);
 		if (found)
 			*fn = all[i];
 	}

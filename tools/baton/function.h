@@ -35,6 +35,8 @@ bool function_find(struct function *fn, const char *name);
 bool function_find_vf(struct function *fn, const char *pf, int vf);
 /* By a MAC address as text, which its netdev or its vDPA device has. */
 bool function_find_mac(struct function *fn, const char *mac);
+/* Whether its netdev or its vDPA device has it. */
+bool function_has_mac(const struct function *fn, const char *mac);
 /* 0000:00:10.0 of 00:10.0; false if that is no address. */
 bool function_address(char address[32], const char *text);
 /* Why a user may not own it, as far as sysfs tells; "" if nothing is against it. */
