@@ -3,7 +3,7 @@
 # A machine that boots, with systemd and udev: devices are there as /etc/baton declares them before the
 # network is set up, with stable names and permissions; a function that is known by its MAC address, at
 # boot and when it is plugged in again, gets its device as soon as its netdev is there, and is left alone
-# when it was given back; nodes come and go with their consumer.
+# when it was given back; nodes come and go with their consumer; metrics are written.
 #
 #   net0, blk0 --- baton_pci --- n0 (user, group 107), b0 (kernel), by declaration
 #
@@ -15,6 +15,7 @@ from lib import *
 
 MAC = "52:54:00:10:20:30"
 HARDWARE_MAC = "52:54:00:6e:00:00"
+METRICS = pathlib.Path("/var/lib/prometheus/node-exporter")
 TOOL = "/usr/sbin/baton"
 
 
@@ -34,6 +35,7 @@ def before():
     late = pathlib.Path("/etc/systemd/system/systemd-udev-trigger.service.d/late.conf")
     late.parent.mkdir()
     late.write_text("[Unit]\nAfter=baton.service\n")
+    METRICS.mkdir(parents=True)
 
 
 if sys.argv[1:] == ["before"]:
@@ -58,7 +60,7 @@ def stands_for(node, mode, gid):
     assert (status.st_mode & 0o777, status.st_gid) == (mode, gid), status
 
 
-ktap_start(10)
+ktap_start(11)
 with case("a function that is known by its MAC address is found when its driver is there"):
     wait_for(lambda: os.path.exists("/dev/baton/n0"), 20)
     wait_for(lambda: os.stat("/dev/baton/n0").st_gid == 107, 20)
@@ -100,6 +102,12 @@ with case("what was given back is left alone"):
     assert sh("fn_driver net0") == "virtio-pci" and not (VDPA / "n0").exists()
     sh(f"{TOOL} apply")
     stands_for("n0", 0o660, 107)
+with case("metrics are written where node_exporter finds them, and nowhere else could they be"):
+    subprocess.run(["systemctl", "start", "baton-metrics.service"], check=True)
+    file = METRICS / "baton.prom"
+    text = file.read_text()
+    assert text.endswith("# EOF\n") and 'device="n0"' in text, text
+    assert file.stat().st_mode & 0o777 == 0o644 and os.listdir(METRICS) == ["baton.prom"]
 with case("nothing is left to do"):
     wait_for(lambda: systemctl("is-active", "baton@n0.service") == "inactive", 20)
     said = subprocess.run([TOOL, "apply", "--dry-run"], stdout=subprocess.PIPE, text=True, check=True)
