@@ -58,7 +58,7 @@ def main(pf_declared):
     with case(f"the VFs of a PF of {driver} are as declared"):
         stand(driver)
     note(sh("systemctl --failed --no-legend; journalctl -b --no-pager -o cat -u 'baton*' || true"))
-    equal("the unit is content", sh("systemctl is-active baton.service"), "active")
+    equal("the unit is content", sh("systemctl is-active baton.service || true"), "active")
     with case("and so they are when the PF is plugged in again"):
         sh(f"echo 1 >/sys/bus/pci/devices/{PF}/remove")
         wait_for(lambda: not os.path.islink("/dev/baton/a"), 20)

@@ -336,21 +336,28 @@ static bool change_has_made(void *data)
 	return device_read(&w->now, w->name) && w->now.kind[0];
 }
 
+/* What drives its class in the kernel. At boot, udev may come to load that only after us. */
+static void change_class_driver(char driver[DEVICE_NAME], const char *class)
+{
+	snprintf(driver, DEVICE_NAME, "virtio_%s", !strcmp(class, "block") ? "blk" : class);
+}
+
 /* Bound is not owned: why, if the kernel's own driver did not take it up. */
 static int change_not_taken_up(const struct change_wanted *w, int milliseconds)
 {
 	const char *remedy = change_remedy(w->now.refusal);
+	char driver[DEVICE_NAME];
 
 	if (w->now.refusal[0])
 		return command_fails(EXIT_TIMEOUT, "%s: no %s after %d s: %s%s%s", w->name,
 				     w->owner, milliseconds / 1000, w->now.refusal,
 				     remedy ? "; " : "", remedy ? remedy : "");
+	change_class_driver(driver, w->class);
 	return command_fails(
 		EXIT_TIMEOUT,
 		"%s: after %d s its owner still is %s: is the driver of its class there "
-		"(virtio_%s)? `dmesg`",
-		w->name, milliseconds / 1000, w->now.owner,
-		!strcmp(w->class, "block") ? "blk" : w->class);
+		"(%s)? `dmesg`",
+		w->name, milliseconds / 1000, w->now.owner, driver);
 }
 
 int change_give(const struct device *dev, const char *class, const char *owner,
@@ -359,7 +366,7 @@ int change_give(const struct device *dev, const char *class, const char *owner,
 	struct change_wanted wanted = { .name = dev->name, .class = class, .owner = owner };
 	const char *consumer = device_consumer_of(owner);
 	struct change_outcome outcome;
-	char function[PATH_MAX];
+	char function[PATH_MAX], driver[DEVICE_NAME];
 	bool given = !strcmp(dev->consumer, consumer);
 
 	if (!given) {
@@ -369,6 +376,9 @@ int change_give(const struct device *dev, const char *class, const char *owner,
 			return EXIT_IN_USE;
 		if (*consumer)
 			change_load(consumer);
+		change_class_driver(driver, class);
+		if (!strcmp(owner, "kernel"))
+			change_load(driver);
 		if (!change_timed(change_give_now, dev, consumer, o->timeout_ms, &outcome))
 			return change_timed_out(dev, o->timeout_ms);
 		if (outcome.err)
