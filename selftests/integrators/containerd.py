@@ -18,6 +18,7 @@ import tarfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "vm"))
 from lib import *
+from programs import kept, run, use_disk
 
 SOCKET = "/run/containerd/containerd.sock"
 IMAGE = "localhost/box:1"
@@ -31,14 +32,6 @@ cni = {{ bin_dir = "/usr/lib/cni", conf_dir = "/etc/cni/net.d" }}
 """
 POD = {1: {1: "pod", 2: "1", 3: "default"}}     # PodSandboxConfig: name, uid, namespace
 NET_ADMIN = {2: {1: {1: ["NET_ADMIN"]}}}        # LinuxContainerConfig: security context, capabilities to add
-
-
-def run(*command, status=0, **more):
-    """Its output; what it says when it fails becomes the test's."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=60 * SLOWER, **more)
-    assert done.returncode == status, f"{command[:3]}: {done.returncode}: {done.stdout}"
-    return done.stdout
 
 
 # -- CRI ----------------------------------------------------------------------------------------
@@ -152,19 +145,6 @@ def prepare():
     note(run("containerd", "--version") + run("runc", "--version"))
     for namespace in ("default", "k8s.io"):
         note(run("ctr", "--namespace", namespace, "images", "import", "--no-unpack", TMP / "image.tar"))
-
-
-def use_disk(disk):
-    """For a container: what it writes, it reads, and it says what that was."""
-    return f"""dd if=/dev/urandom of=/tmp/wrote bs=64k count=16 2>/dev/null
-        dd if=/tmp/wrote of={disk} bs=64k conv=fsync 2>/dev/null
-        dd if={disk} bs=64k count=16 iflag=direct 2>/dev/null | cmp - /tmp/wrote
-        sha256sum </tmp/wrote"""
-
-
-def kept(disk):
-    """The same, of what is on the disk."""
-    return sh(f"dd if={disk} bs=64k count=16 iflag=direct status=none | sha256sum")
 
 
 def given_back(netdevs):

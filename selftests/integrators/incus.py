@@ -11,11 +11,14 @@
 # topology: integrators
 # root: integrators
 # timeout: 400
+import functools
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "vm"))
 from lib import *
+import programs
+from programs import kept, use_disk
 from qemu import MODERN, SCRIPT
 
 TMP = pathlib.Path("/tmp")
@@ -30,12 +33,7 @@ MAC = "52:54:00:10:20:30"
 FEW, ENOUGH = 8 << 20, 256 << 20
 
 
-def run(*command, **more):
-    """Its output; what it says when it fails becomes the test's."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=120 * SLOWER, **more)
-    assert done.returncode == 0, f"{command[:3]}: {done.returncode}: {done.stdout}"
-    return done.stdout
+run = functools.partial(programs.run, seconds=120)
 
 
 def incus(*arguments, **more):
@@ -84,11 +82,6 @@ def make_image():
     incus("image", "import", TMP / "image.tar", "--alias", "box")
 
 
-def kept():
-    """What is on the disk, of what a container wrote."""
-    return sh(f"dd if={disk} bs=64k count=16 iflag=direct status=none | sha256sum")
-
-
 def use_netdev():
     box("c1", "ip link set eth0 up; ip address add 192.0.2.2/24 dev eth0; ping -q -c 3 -w 20 192.0.2.1")
     assert not os.path.exists(f"/sys/class/net/{netdev}")
@@ -108,11 +101,8 @@ def start():
           f"source=/dev/disk/by-path/pci-{function('blk0')}")
     incus("start", "c1")
     use_netdev()
-    said = box("c1", """dd if=/dev/urandom of=/tmp/wrote bs=64k count=16 2>/dev/null
-        dd if=/tmp/wrote of=/dev/disk0 bs=64k conv=fsync 2>/dev/null
-        dd if=/dev/disk0 bs=64k count=16 iflag=direct 2>/dev/null | cmp - /tmp/wrote
-        sha256sum </tmp/wrote""")
-    assert said.strip() == kept(), said
+    said = box("c1", use_disk("/dev/disk0"))
+    assert said.strip() == kept(disk), said
 
 
 def stop():
@@ -124,7 +114,7 @@ def start_again():
     """It finds them; it is killed, and both are as if it had ended."""
     incus("start", "c1")
     use_netdev()
-    assert box("c1", "dd if=/dev/disk0 bs=64k count=16 2>/dev/null | sha256sum").strip() == kept()
+    assert box("c1", "dd if=/dev/disk0 bs=64k count=16 2>/dev/null | sha256sum").strip() == kept(disk)
     incus("stop", "c1", "--force")
     given_back()
 

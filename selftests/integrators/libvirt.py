@@ -13,11 +13,13 @@
 #
 # topology: integrators
 # timeout: 700
+import functools
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "vm"))
 from lib import *
+import programs
 
 STATE = pathlib.Path("/var/lib/libvirt/qemu")
 TFTP = BATON_RUN / "tftp"
@@ -65,12 +67,7 @@ GENERIC = """<qemu:commandline>
 </qemu:commandline>"""
 
 
-def run(*command, status=0, **more):
-    """What it says; what it says when it ends in another way than wanted becomes the test's."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=100 * SLOWER, **more)
-    assert done.returncode == status, f"{' '.join(command)}: {done.returncode}: {done.stdout}"
-    return done.stdout
+run = functools.partial(programs.run, seconds=100)
 
 
 def virsh(*command):

@@ -17,19 +17,12 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "vm"))
 from lib import *
+from programs import run
 
 BOX = pathlib.Path("/run/box")
 MAC = "52:54:00:10:20:30"
 NSPAWN = ["systemd-nspawn", "--quiet", f"--directory={BOX}/root", "--register=no", "--keep-unit",
           "--as-pid2", "--console=pipe", "--bind-ro=/baton"]
-
-
-def run(*command, status=0, **more):
-    """Its output; what it says when it fails becomes the test's."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=60 * SLOWER, **more)
-    assert done.returncode == status, f"{command[0]}: {done.returncode}: {done.stdout}"
-    return done.stdout
 
 
 def version(package):

@@ -30,11 +30,8 @@ def before():
         f"function-mac = {HARDWARE_MAC}\nmac = {MAC}\nowner = user\nnode-group = 107\n"
         "node-mode = 0660\n")
     pathlib.Path("/etc/baton/b0.conf").write_text(f"function = {function('blk0')}\nowner = kernel\n")
-    # There is no netdev until udev has loaded its driver, and that is late.
-    subprocess.run(["rmmod", "virtio_net"], check=True)
-    late = pathlib.Path("/etc/systemd/system/systemd-udev-trigger.service.d/late.conf")
-    late.parent.mkdir()
-    late.write_text("[Unit]\nAfter=baton.service\n")
+    # There is no netdev until udev has loaded its driver.
+    sh("udev_comes_late")
     METRICS.mkdir(parents=True)
 
 

@@ -27,11 +27,7 @@ def before(pf_declared):
     (CONF / "b.conf").write_text(f"pf = {PF}\nvf = 1\nvfs = 2\nowner = kernel\n")
     if pf_declared:
         (CONF / "z.conf").write_text(f"function = {PF}\nowner = none\n")
-    # As on a machine where the driver's module is loaded by udev, and that is late.
-    subprocess.run(["rmmod", "virtio_net"], check=True)
-    late = pathlib.Path("/etc/systemd/system/systemd-udev-trigger.service.d/late.conf")
-    late.parent.mkdir()
-    late.write_text("[Unit]\nAfter=baton.service\n")
+    sh("udev_comes_late")
 
 
 def stand(driver):

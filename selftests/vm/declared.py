@@ -9,11 +9,9 @@
 # shares: its VM
 # topology: control
 # timeout: 90
-import json
-
+from administrator import TOOL, shown
 from lib import *
 
-TOOL = "/baton/build/tools/baton"
 MAC = "52:54:00:10:20:30"
 CTRL_VQ, RING_PACKED = 1 << 17, 1 << 34
 # Of what needs CTRL_VQ: receive modes, MAC address, queue pairs
@@ -32,18 +30,17 @@ def apply(text):
     return said[0]
 
 
-def shown():
-    one, = json.loads(subprocess.run([TOOL, "show", "n0", "--json"], stdout=subprocess.PIPE, check=True).stdout)
-    return {**one, "features": int(one["features"], 0)}
+def features():
+    return int(shown("n0")["features"], 0)
 
 
-def fixed(features, more):
-    return f"features = {features:#x}\nmac = {MAC}\nmtu = 2000\n{more}"
+def fixed(wanted, more):
+    return f"features = {wanted:#x}\nmac = {MAC}\nmtu = 2000\n{more}"
 
 
 ktap_start(5)
 sh("bind_baton net0; vdpa_add n0 net0")
-offered = shown()["features"]
+offered = features()
 note(f"{offered:#x}")
 assert offered & CTRL_VQ and offered & COMMANDS == COMMANDS
 sh("vdpa_del n0")
@@ -51,10 +48,10 @@ with case("all that can be declared is so: a user's device"):
     said = apply(fixed(offered, "queue-pairs = 2\nrelay = always\npolicy = mac vlan\nowner = user\n"
                                 "node-owner = 1000\nnode-group = 107\nnode-mode = 0640\n"))
     assert "n0: make the device of" in said and "n0: set relay to always" in said, said
-    one = shown()
+    one = shown("n0")
     assert (one["mac"], one["mtu"], one["queue_pairs"]) == (MAC, 2000, 2), one
     # A user has neither IN_ORDER nor NOTIFICATION_DATA.
-    assert one["features"] == offered & ~(1 << 35 | 1 << 38), one
+    assert features() == offered & ~(1 << 35 | 1 << 38), one
     assert vdpa_read("n0", "relay") == "always" and vdpa_read("n0", "policy") == "mac vlan"
     status = os.stat("/dev/baton/n0")
     assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (1000, 107, 0o640), status
@@ -62,7 +59,7 @@ with case("all that can be declared is so: a user's device"):
 with case("the kernel's, of the same features"):
     said = apply(fixed(offered, "queue-pairs = 2\nowner = kernel\n"))
     assert "anew" not in said and "n0: give it to kernel" in said, said
-    netdev, = shown()["made"]
+    netdev, = shown("n0")["made"]
     kernel = pathlib.Path("/sys/class/net", netdev)
     assert [(kernel / file).read_text().strip() for file in ("mtu", "address")] == ["2000", MAC]
     assert "max_vq_pairs 2" in sh("vdpa dev config show n0")
@@ -70,14 +67,14 @@ with case("without CTRL_VQ, for packed rings: what the driver leaves out is no d
     less = offered & ~CTRL_VQ | RING_PACKED
     said = apply(f"features = {less:#x}\nmtu = 2000\nowner = user\n")
     assert "n0: make the device anew: features" in said, said
-    one = shown()["features"]
+    one = features()
     assert one & RING_PACKED and not one & (CTRL_VQ | COMMANDS), hex(one)
     for owner in ("none", "kernel"):
         assert "anew" not in apply(f"features = {less:#x}\nmtu = 2000\nowner = {owner}\n")
 with case("one feature less is a difference"):
     apply(fixed(offered, "owner = none\n"))
     assert "n0: make the device anew: features" in apply(fixed(offered & ~1, "owner = none\n"))
-    assert shown()["features"] == offered & ~1
+    assert features() == offered & ~1
 with case("all is given back"):
     sh("vdpa_del n0; unbind net0")
     CONF.unlink()

@@ -19,10 +19,10 @@ import signal
 import socket
 import threading
 
+from faulty import FAULTS, fault
 from lib import *
 from vhost_vdpa import *
 
-FAULTS = pathlib.Path("/sys/kernel/debug/baton_faults")
 MODULES = pathlib.Path("/sys/module/baton/parameters")
 PCI = pathlib.Path("/sys/bus/pci/devices")
 RESET_MS, CTRL_MS = 800, 500
@@ -57,11 +57,6 @@ LINES = (
     r"net eth\d+: Failed to (.*mode|set MAC filter table|kill VLAN ID 0)|"
     "Failed to add sgs for command vq|Unexpected TXQ .0. queue failure",
 )
-
-
-def fault(**values):
-    for name, value in values.items():
-        (FAULTS / name).write_text(str(value))
 
 
 def well():

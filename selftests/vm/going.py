@@ -48,27 +48,12 @@ WAYS = {
 }
 
 
-def show():
-    """How long "vdpa dev show" takes, and what it shows."""
-    start = time.monotonic()
-    shown = subprocess.run(["vdpa", "dev", "show"], stdout=subprocess.PIPE, text=True, check=True,
-                           timeout=20).stdout
-    return time.monotonic() - start, shown
-
-
 def take(way, owner):
     """Take the function away, in time."""
     command, returns, _ = WAYS[way]
-    start = time.monotonic()
-    subprocess.run(["bash", "-c", f". {HERE}/lib.sh; {command}"], check=True, timeout=30,
-                   stdout=subprocess.DEVNULL)
     # The slot's button is pressed, and may be pressed again for five seconds.
-    if not returns:
-        wait_for(lambda: not DIR.exists(), 20)
-    took = time.monotonic() - start
-    answered, shown = show()
-    note(f"{way}, {owner}: returned after {took * 1000:.0f} ms, "
-         f"vdpa dev show in {answered * 1000:.0f} ms")
+    gone = None if returns else lambda: not DIR.exists()
+    took, answered, shown = timed(f"{way}, {owner}", command, 30, gone)
     assert took < BOUND + (0 if returns else 6 * SLOWER) and answered < BOUND, (took, answered)
     assert "v0" not in shown, shown
 

@@ -11,23 +11,10 @@
 # timeout: 120
 import json
 
+from administrator import *
 from lib import *
 
-TOOL = "/baton/build/tools/baton"
-DONE, FAILED, USAGE, NOT_THERE, IN_USE, TIMEOUT = range(6)
 blk, scsi = function("blk0"), function("scsi0")
-
-
-def baton(command, status=DONE):
-    """What it said; it has to end in this way."""
-    done = subprocess.run([TOOL, *command.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == status, f"baton {command}: {done.returncode}, {done.stdout}{done.stderr}"
-    return done.stderr or done.stdout
-
-
-def shown(name):
-    one, = json.loads(baton(f"show {name} --json"))
-    return one
 
 
 def mount(disk):

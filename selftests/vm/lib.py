@@ -212,6 +212,37 @@ def busy(name, unless=lambda: False):
     wait_for(lambda: unless() or interrupt_count(name) > before + 50, 20)
 
 
+def timed(what, command, seconds=60, until=None):
+    """A command, and "vdpa dev show" after it: how long each takes, which is printed, and what the second says."""
+    start = time.monotonic()
+    subprocess.run(["bash", "-c", f". {HERE}/lib.sh; {command}"], check=True, timeout=seconds,
+                   stdout=subprocess.DEVNULL)
+    if until:
+        wait_for(until, 20)
+    took = time.monotonic() - start
+    start = time.monotonic()
+    shown = subprocess.run(["vdpa", "dev", "show"], stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout
+    answered = time.monotonic() - start
+    note(f"{what}: returned after {took * 1000:.0f} ms, vdpa dev show in {answered * 1000:.0f} ms")
+    return took, answered, shown
+
+
+def reads_in_vain(disk):
+    """A process that waits for a block of a disk of which the first queue does not answer; its ID."""
+    cpu = int(pathlib.Path(f"/sys/block/{disk}/mq/0/cpu_list").read_text().split(",")[0])
+    pid = os.fork()
+    if not pid:
+        # Whoever else has it open then waits to close it.
+        os.sched_setaffinity(0, {cpu})
+        try:
+            os.pread(os.open(f"/dev/{disk}", os.O_RDONLY), 4096, 1 << 20)
+        finally:
+            os._exit(1)
+    inflight = pathlib.Path(f"/sys/block/{disk}/inflight")
+    wait_for(lambda: inflight.read_text().split()[0] != "0")
+    return pid
+
+
 def flr(name):
     """Somebody resets the function, through sysfs."""
     pathlib.Path("/sys/bus/pci/devices", function(name), "reset").write_text("1")

@@ -242,6 +242,17 @@ vdpa_child() {
 	basename "$(compgen -G "/sys/bus/vdpa/devices/$1/$2" | sort -V | tail -n1)"
 }
 
+# -- boot -------------------------------------------------------------------------------------
+
+# udev_comes_late: for a test's program before systemd: as on a machine where the driver's module is loaded
+# by udev, after baton.service.
+udev_comes_late() {
+	local dir=/etc/systemd/system/systemd-udev-trigger.service.d
+	rmmod virtio_net
+	mkdir "$dir"
+	printf '[Unit]\nAfter=baton.service\n' >"$dir/late.conf"
+}
+
 # -- containers -------------------------------------------------------------------------------
 
 # make_box DIR: a container's root file system, DIR/root: this one, with a layer of its own to write to.

@@ -17,6 +17,7 @@ import json
 import select
 import struct
 
+from faulty import fault
 from lib import *
 from vhost_vdpa import *
 
@@ -28,7 +29,6 @@ SR_IOV = 37
 BOUND = 1.0 + 3.0 * SLOWER
 RESET = "was reset under its consumer"
 ANEW = f"{function('vf0')}: its virtio driver was bound anew"
-FAULTS = pathlib.Path("/sys/kernel/debug/baton_faults")
 FOR_EVER = 0xffffffff
 
 
@@ -270,32 +270,19 @@ def reset_by_force():
     """The PF does not answer a reset, and gets an FLR."""
     sh("BATON_MODULES=faults baton_reload")
     begin()
-    (FAULTS / "function").write_text(function("net0"))
+    fault("net0")
 
     def force():
         with Device(user_node("p0")) as dev:
             Net(dev).arp()
-            (FAULTS / "reset_ms").write_text(str(FOR_EVER))
-        (FAULTS / "reset_ms").write_text("0")
+            fault(reset_ms=FOR_EVER)
+        fault(reset_ms=0)
 
     reset_under(force)
     user_works("p0")
 
 
 # -- the PF goes ------------------------------------------------------------------------------
-
-def take(command):
-    start = time.monotonic()
-    subprocess.run(["bash", "-c", f". {HERE}/lib.sh; {command}"], check=True, timeout=60,
-                   stdout=subprocess.DEVNULL)
-    took = time.monotonic() - start
-    start = time.monotonic()
-    shown = subprocess.run(["vdpa", "dev", "show"], stdout=subprocess.PIPE, text=True, check=True,
-                           timeout=20).stdout
-    note(f"{command}: returned after {took * 1000:.0f} ms, "
-         f"vdpa dev show in {(time.monotonic() - start) * 1000:.0f} ms")
-    return took, shown
-
 
 ZERO = f"echo 0 >{PF}/sriov_numvfs"
 UNBIND = f"echo {function('net0')} >{PCI}/drivers/baton_pci/unbind"
@@ -311,7 +298,7 @@ def goes_with_users(way):
     nets = [Net(dev) for dev in devs]
     for net in nets:
         net.arp()
-    took, shown = take(GOES[way])
+    took, _, shown = timed(GOES[way], GOES[way])
     assert took < BOUND, took
     assert not any(fn.exists() for fn in (vf_dir("vf0"), vf_dir("vf1")))
     gone = names[:2] if way == "numvfs=0" else names
@@ -338,7 +325,7 @@ def goes_with_kernel(way):
     begin()
     kernel_works("v0")
     with flood():
-        took, shown = take(GOES[way])
+        took, _, shown = timed(GOES[way], GOES[way])
     assert took < BOUND and "v0" not in shown, (took, shown)
     come_back(way)
 

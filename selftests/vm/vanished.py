@@ -10,32 +10,18 @@
 # topology: hotplug
 # cpus: 2
 # timeout: 120
+from faulty import fault
 from lib import *
 from vhost_vdpa import *
 
-FAULTS = pathlib.Path("/sys/kernel/debug/baton_faults")
 PCI = pathlib.Path("/sys/bus/pci/devices")
 WELL = {"ones": 0, "absent": 0, "deaf": 0, "queue": 0xffffffff}
 GONE = {"ones": 1, "absent": 1}
 STUCK = 2                       # seconds: what a driver that hangs is given
 
 
-def fault(name=None, **values):
-    if name:
-        (FAULTS / "function").write_text(function(name))
-    for key, value in values.items():
-        (FAULTS / key).write_text(str(value))
-
-
-def timed(what, command, bound):
-    start = time.monotonic()
-    subprocess.run(["bash", "-c", f". {HERE}/lib.sh; {command}"], check=True, timeout=60,
-                   stdout=subprocess.DEVNULL)
-    took = time.monotonic() - start
-    start = time.monotonic()
-    subprocess.run(["vdpa", "dev", "show"], stdout=subprocess.DEVNULL, check=True, timeout=20)
-    answered = time.monotonic() - start
-    note(f"{what}: returned after {took * 1000:.0f} ms, vdpa dev show in {answered * 1000:.0f} ms")
+def in_time(what, command, bound):
+    took, answered, _ = timed(what, command)
     assert took < bound * SLOWER and answered < 3 * SLOWER, (took, answered)
 
 
@@ -44,7 +30,7 @@ def netdev(how):
     flood = subprocess.Popen(["ping", "-q", "-f", "10.0.2.2"], stdout=subprocess.DEVNULL)
     fault("net0", **GONE)
     try:
-        timed(f"netdev, {how}", how, 4)
+        in_time(f"netdev, {how}", how, 4)
         assert not (VDPA / "v0").exists()
     finally:
         flood.kill()
@@ -61,7 +47,7 @@ def user(how):
     with Device(user_node("v0")) as dev:
         Net(dev).arp()
         fault("net0", **GONE)
-        timed(f"user, {how}", how, 4)
+        in_time(f"user, {how}", how, 4)
         assert dev.get_status() & NEEDS_RESET
     fault(**WELL)
     wait_for(lambda: not (VDPA / "v0").exists())
@@ -72,20 +58,10 @@ def user(how):
 def reads(dev):
     """One who waits for a disk that does not answer, and whose driver therefore never returns either."""
     name = sh(f"vdpa_bind {dev} virtio_vdpa; vdpa_disk {dev}")
-    cpu = int(pathlib.Path(f"/sys/block/{name}/mq/0/cpu_list").read_text().split(",")[0])
     # At DRIVER_OK, QEMU's disk rings for itself, and hears it when its main loop gets round to it.
     time.sleep(SLOWER)
     fault("blk0", queue=0, deaf=1)
-    pid = os.fork()
-    if not pid:
-        # Whoever else has it open then waits to close it.
-        os.sched_setaffinity(0, {cpu})
-        try:
-            os.pread(os.open(f"/dev/{name}", os.O_RDONLY), 4096, 1 << 20)
-        finally:
-            os._exit(1)
-    inflight = pathlib.Path(f"/sys/block/{name}/inflight")
-    wait_for(lambda: inflight.read_text().split()[0] != "0")
+    pid = reads_in_vain(name)
     yield
     assert os.waitpid(pid, os.WNOHANG) == (0, 0), "was answered"
 
@@ -93,7 +69,7 @@ def reads(dev):
 def disk():
     with reads("v1"):
         fault(**GONE)
-        timed("disk that is gone, deleted", "vdpa dev del v1", STUCK + 4)
+        in_time("disk that is gone, deleted", "vdpa dev del v1", STUCK + 4)
     assert vdpa_read("v1", "state") == "dead"
     fault(**WELL)
     flr("blk0")
@@ -103,13 +79,13 @@ def deaf_disk():
     """It is there: nobody waits for its driver, and the next has it."""
     sh("vdpa_add v2 blk0")
     with reads("v2"):
-        timed("deaf disk, reset", f"echo 1 >{PCI}/{function('blk0')}/reset", STUCK + 4)
-        timed("deaf disk, deleted", "vdpa dev del v2", STUCK + 4)
+        in_time("deaf disk, reset", f"echo 1 >{PCI}/{function('blk0')}/reset", STUCK + 4)
+        in_time("deaf disk, deleted", "vdpa dev del v2", STUCK + 4)
     assert vdpa_read("v2", "state") == "dead"
     fault(**WELL)
     sh("vdpa_add v3 blk0")
     exercise(user_node("v3"))
-    timed("disk, its function removed", f"echo 1 >{PCI}/{function('blk0')}/remove", 4)
+    in_time("disk, its function removed", f"echo 1 >{PCI}/{function('blk0')}/remove", 4)
 
 
 def main():

@@ -10,50 +10,31 @@
 #
 # topology: classes
 # timeout: 120
+from carries import MNT, child
+from faulty import fault
 from lib import *
 
-FAULTS = pathlib.Path("/sys/kernel/debug/baton_faults")
-PCI = pathlib.Path("/sys/bus/pci/devices")
 STUCK = 2                       # seconds: what a driver that waits is given
-MNT = pathlib.Path("/tmp/mnt")
 
 
-def made(name, pattern):
-    return wait_for(lambda: next((PCI / function(name)).glob(f"virtio*/{pattern}"), None), 10)
-
-
-def timed(command):
-    took = []
-    for words in command, "vdpa dev show":
-        start = time.monotonic()
-        sh(words)
-        took.append(time.monotonic() - start)
-    note(f"{command}: returned after {took[0]:.1f} s, vdpa dev show in {took[1]:.1f} s")
-    assert took[0] < (STUCK + 4) * SLOWER and took[1] < 3 * SLOWER, took
+def in_time(command):
+    took, answered, _ = timed(command, command)
+    assert took < (STUCK + 4) * SLOWER and answered < 3 * SLOWER, (took, answered)
 
 
 def disk_works():
-    sh(f"disk_works /dev/{made('scsi0', 'host*/target*/*/block/*').name}")
+    sh(f"disk_works /dev/{child('scsi0', 'host*/target*/*/block/*').name}")
 
 
 def scsi_waits():
     """Its request queue is not looked at: 0 and 1 are for control and events."""
-    disk = made("scsi0", "host*/target*/*/block/*").name
-    (FAULTS / "function").write_text(function("scsi0"))
-    (FAULTS / "queue").write_text("2")
-    (FAULTS / "deaf").write_text("1")
-    reader = os.fork()
-    if not reader:
-        try:
-            os.pread(os.open(f"/dev/{disk}", os.O_RDONLY), 4096, 1 << 20)
-        finally:
-            os._exit(1)
-    inflight = pathlib.Path(f"/sys/block/{disk}/inflight")
-    wait_for(lambda: inflight.read_text().split()[0] != "0")
-    timed("vdpa dev del v0")
+    disk = child("scsi0", "host*/target*/*/block/*").name
+    fault("scsi0", queue=2, deaf=1)
+    reader = reads_in_vain(disk)
+    in_time("vdpa dev del v0")
     assert not os.waitpid(reader, os.WNOHANG)[0], "was answered"
     assert vdpa_read("v0", "state") == "dead"
-    (FAULTS / "deaf").write_text("0")
+    fault(deaf=0)
 
 
 def reads():
@@ -67,7 +48,7 @@ def mount():
 
 def ninep_waits():
     mount()
-    timed("vdpa dev del v2")
+    in_time("vdpa dev del v2")
     assert vdpa_read("v2", "state") == "dead"
     with fails_with(errno.EIO):
         reads()

@@ -131,9 +131,16 @@ u16 baton_position_settle(struct baton_vdpa *bv)
 	return i;
 }
 
+/* An entry of a user's available ring. */
+static int position_head(const struct baton_vdpa *bv, const struct baton_queue *bq, u16 at)
+{
+	return position_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, ring[0]) +
+				   sizeof(__virtio16) * (at & (bq->cfg.size - 1)));
+}
+
 /*
- * Each head that is under way, once: then none of them came back before another that it was given
- * after and that was given again since.
+ * Is each head that is under way there once? One that came back before an older one, and was given
+ * again, is there twice.
  */
 static const char *position_doubt(const struct baton_vdpa *bv, const struct baton_queue *bq,
 				  u16 used, u16 under_way)
@@ -145,8 +152,7 @@ static const char *position_doubt(const struct baton_vdpa *bv, const struct bato
 	if (!heads)
 		return "no memory";
 	while (under_way-- && !why) {
-		head = position_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, ring[0]) +
-					sizeof(__virtio16) * (used++ & (bq->cfg.size - 1)));
+		head = position_head(bv, bq, used++);
 		if (head < 0 || head >= bq->cfg.size)
 			why = "its available ring makes no sense";
 		else if (__test_and_set_bit(head, heads))
@@ -171,8 +177,7 @@ static bool position_is_in_order(const struct baton_vdpa *bv, const struct baton
 	n = min_t(u16, size - under_way, used);
 	while (n--) {
 		at = --used & (size - 1);
-		given = position_read16(bv, bq->cfg.driver + offsetof(struct vring_avail, ring[0]) +
-					 sizeof(__virtio16) * at);
+		given = position_head(bv, bq, at);
 		back = position_read16(bv, bq->cfg.device + offsetof(struct vring_used, ring[0]) +
 					sizeof(struct vring_used_elem) * at);
 		if (given != back)
