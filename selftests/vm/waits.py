@@ -14,6 +14,7 @@ from carries import MNT, child
 from faulty import fault
 from lib import *
 
+DISK = "host*/target*/*/block/*"
 STUCK = 2                       # seconds: what a driver that waits is given
 
 
@@ -22,19 +23,24 @@ def in_time(command):
     assert took < (STUCK + 4) * SLOWER and answered < 3 * SLOWER, (took, answered)
 
 
-def disk_works():
-    sh(f"disk_works /dev/{child('scsi0', 'host*/target*/*/block/*').name}")
-
-
 def scsi_waits():
     """Its request queue is not looked at: 0 and 1 are for control and events."""
-    disk = child("scsi0", "host*/target*/*/block/*").name
+    disk = child("scsi0", DISK).name
     fault("scsi0", queue=2, deaf=1)
     reader = reads_in_vain(disk)
     in_time("vdpa dev del v0")
     assert not os.waitpid(reader, os.WNOHANG)[0], "was answered"
     assert vdpa_read("v0", "state") == "dead"
     fault(deaf=0)
+    return disk
+
+
+def another_works(left):
+    """The disk that is left is still there, with its driver."""
+    def another():
+        disks = pathlib.Path("/sys/bus/pci/devices", function("scsi0")).glob(f"virtio*/{DISK}")
+        return next((disk.name for disk in disks if disk.name != left), None)
+    sh(f"disk_works /dev/{wait_for(another, 10)}")
 
 
 def reads():
@@ -66,10 +72,10 @@ MNT.mkdir(exist_ok=True)
 sh("BATON_MODULES=faults baton_reload; bind_baton scsi0; bind_baton ninep0; vdpa_add v0 scsi0; vdpa_add v2 ninep0; "
    "vdpa_bind v0 virtio_vdpa; vdpa_bind v2 virtio_vdpa")
 with case("scsi: a request is not answered, and nobody waits for its driver"):
-    scsi_waits()
+    left = scsi_waits()
 with case("scsi: the function has another device"):
     sh("vdpa_add v1 scsi0; vdpa_bind v1 virtio_vdpa")
-    disk_works()
+    another_works(left)
 with case("9p: mounted, and nobody waits until it is not"):
     ninep_waits()
 with case("9p: the function has another device"):
