@@ -68,7 +68,8 @@ def report(frame):
                           (4, f" {frame}+0x1/0x2 [{frame}]"), (4, "---[ end trace 0 ]---")])
 
 
-PLAN = [("6.12", "*", "*"), ("7.3", "*", "first"), ("7.3", "!b.py", "*"), ("7.2", "a.py", "net@amd")]
+PLAN = [("6.12", "*", "*"), ("7.3", "*", "first"), ("7.3", "!b.py", "*"), ("7.2", "a.py", "net@amd"),
+        ("kasan", "a.py", "net@amd")]
 
 
 def says(**headers):
@@ -85,6 +86,12 @@ def planned(name, number, topology, **lines):
         return [kernel for kernel in [*check.KERNELS, *check.vm.DEBUG_KERNELS]
                 if check.may_run(test, kernel)
                 and check.planned(PLAN, test, kernel, number, topology)]
+
+
+def asked(*kernels, tests=()):
+    """Whether each of these kernels, asked for by name, runs more than PLAN has for it."""
+    args = mock.Mock(kernel=kernels, tests=tests)
+    return [check.whole(PLAN, args, kernel) for kernel in kernels]
 
 
 def places(*names):
@@ -119,7 +126,8 @@ def useless_lines():
         # A test is left out as a whole.
         places = {"*"} if name[0] == "!" else \
             {"*", "first", *(topology for test in named for topology in check.headers(test)["topology"])}
-        if kernel not in [*check.KERNELS, *check.ARM64_KERNELS] or not named or where not in places or not why:
+        if kernel not in [*check.KERNELS, *check.ARM64_KERNELS, *check.vm.DEBUG_KERNELS] \
+                or not named or where not in places or not why:
             bad.append(line)
     return bad
 
@@ -190,7 +198,11 @@ CASES = [
     ("vm: a log that is not", of_a_command("something new"), (1, False)),
     ("kernels: the oldest, and the newest for the first topology",
      [planned("a", 0, "net"), planned("a", 1, "net@virtio")], [["6.12", "7.3"], ["6.12"]]),
-    ("kernels: one more for a topology", planned("a", 1, "net@amd"), ["6.12", "7.2"]),
+    ("kernels: one more for a topology", planned("a", 1, "net@amd"), ["6.12", "7.2", "kasan"]),
+    ("kernels: one that is named runs all tests, whatever the plan says",
+     asked("6.12", "lockdep"), [True, True]),
+    ("kernels: but one that finds faults, and that the plan has for some, runs these", asked("kasan"), [False]),
+    ("kernels: or any that is named", asked("kasan", tests=["b.py"]), [True]),
     ("kernels: left out", planned("b", 0, "net"), ["6.12"]),
     ("kernels: a test's own word comes first", planned("a", 0, "net", kernels=["kasan"]), ["kasan"]),
     ("kernels: each line of the table has an effect and says why", useless_lines(), []),

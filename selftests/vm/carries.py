@@ -5,6 +5,7 @@ import errno
 import mmap
 import os
 import pathlib
+import platform
 import re
 import select
 import struct
@@ -132,7 +133,14 @@ def gpu(name):
 
 KERNEL = {"net0": net, "blk0": blk, "scsi0": scsi, "rng0": rng, "crypto0": crypto, "console0": console,
           "ninep0": ninep, "input0": keyboard, "sound0": sound, "gpu0": gpu}
-LEFT_OUT = {"scsi0": ("kasan", "its driver is left out there: see tools/lab/vm"),
+# Names of kernels, and why these have no driver for it.
+LEFT_OUT = {"scsi0": ("-baton-(kasan|remove)", "its driver is left out there: see tools/lab/vm"),
             "crypto0": ("-baton-", "debug kernels do not test algorithms"),
             "sound0": ("-baton-", "debug kernels have no driver for it"),
             "gpu0": ("-baton-", "debug kernels have no driver for it")}
+
+
+def left_out(name):
+    """Why this kernel has no driver for a function; None if it has one."""
+    kernels, why = LEFT_OUT.get(name, ("$.", None))
+    return why if re.search(kernels, platform.release()) else None

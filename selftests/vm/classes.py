@@ -10,9 +10,7 @@
 # topology: classes more-classes
 # cpus: 2
 # timeout: 200
-import platform
-
-from carries import KERNEL, LEFT_OUT
+from carries import KERNEL, left_out
 from lib import *
 from vhost_vdpa import *
 
@@ -24,8 +22,8 @@ ktap_start(len(HERE_ARE) + len(USER))
 for name in HERE_ARE:
     sh(f"bind_baton {name}; vdpa_add {name} {name}")
 for name, works in HERE_ARE.items():
-    if (why := LEFT_OUT.get(name)) and why[0] in platform.release():
-        skip(f"{name}: data through virtio_vdpa", why[1])
+    if why := left_out(name):
+        skip(f"{name}: data through virtio_vdpa", why)
         continue
     with case(f"{name}: data through virtio_vdpa"):
         vdpa_bind(name, "virtio_vdpa")

@@ -10,12 +10,11 @@
 # init: memory
 import platform
 
-from carries import KERNEL, LEFT_OUT
+from carries import KERNEL, left_out
 from lib import *
 from power import drivers, sleep
 
-NAMES = [name for name in KERNEL if name in (BATON_RUN / "functions").read_text()
-         and not (name in LEFT_OUT and LEFT_OUT[name][0] in platform.release())]
+NAMES = [name for name in KERNEL if name in (BATON_RUN / "functions").read_text() and not left_out(name)]
 
 ktap_start(2 * len(NAMES) + 1)
 expect_log("was reset under its consumer .kernel.|has failed under the kernel's driver, or asks|"
