@@ -105,8 +105,9 @@ check-fuzz: ## hostile owners' control queues, fuzzed in user space (SECONDS=20)
 check-vm: ## tests in VMs, on Debian's kernels (KERNEL=6.12|7.2|7.3, TESTS="FILE...")
 	@KERNEL="$(KERNEL)" TESTS="$(TESTS)" tools/check vm
 
-fuzz: ## ioctls, mappings, netlink, fuzzed on the kasan kernel; how far it got (SECONDS=300)
+fuzz: ## ioctls, mappings, netlink; then capabilities, on the kasan kernel; how far it got (SECONDS=300 each)
 	@tools/lab/long fuzz $(seconds-or-300)
+	@tools/lab/long caps $(seconds-or-300)
 
 storm: ## everybody at once, on one kernel (SECONDS=600, KERNEL=kasan, TOPOLOGY=hotplug|sriov|model)
 	@KERNEL=$(KERNEL) TOPOLOGY=$(TOPOLOGY) tools/lab/long storm $(seconds-or-600)

@@ -7,6 +7,7 @@
  *   model.c     what is done when no register is being answered
  *     wire.c      vfio-user messages: QEMU's requests, our DMA
  *       pci.c       configuration space, BARs, interrupts, FLR
+ *         caps.c      capabilities as no function should have them
  *         regs.c      virtio-pci's registers, status, reset
  *     queue.c     rings, by DMA
  *       net.c       frames and the control queue
@@ -38,6 +39,8 @@ typedef __u64 u64;
 #define PART_MAX 260 /* buffers of one chain */
 #define SEEN_MAX 16
 #define NR_BARS 6
+#define NR_CAPS 4
+#define CAP_SIZE 20
 #define NR_REGIONS 9 /* BARs, ROM, configuration, VGA: vfio's numbers */
 #define REGION_CONFIG 7
 #define FRAME_MAX 65550
@@ -98,6 +101,7 @@ struct settings {
 	u64 wrong_id;	   /* added to the id of each used element */
 	u64 twice;	   /* so many more used elements */
 	u64 jump;	   /* added to the used index */
+	u64 caps_seed;	   /* capabilities: see caps.c; 0: honest ones */
 };
 
 struct buffer {
@@ -167,6 +171,8 @@ struct model {
 	u8 pci[4096];
 	u8 pci_write[4096]; /* the bits that can be written */
 	u8 pcie, msix_cap, af_cap;
+	u8 caps[NR_CAPS * CAP_SIZE]; /* virtio's, as they were before anybody changed them */
+	u64 caps_made;		     /* the seed by which they are changed */
 	u32 bar_size[NR_BARS];
 
 	/* regs.c */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "caps.h"
 #include "pci.h"
 #include "regs.h"
 
@@ -112,7 +113,7 @@ static int pci_virtio(struct model *m, u8 *last)
 	size_t i;
 	int err;
 
-	for (i = 0; i < ARRAY_LEN(caps); i++, at += 20) {
+	for (i = 0; i < ARRAY_LEN(caps); i++, at += CAP_SIZE) {
 		struct place p = place_of(caps[i].place);
 		u8 *cap = m->pci + pci_link(m, last, at, PCI_CAP_ID_VNDR);
 
@@ -128,7 +129,19 @@ static int pci_virtio(struct model *m, u8 *last)
 		if (err)
 			return err;
 	}
+	memcpy(m->caps, m->pci + VIRTIO_AT, sizeof(m->caps));
 	return 0;
+}
+
+/* The seed may have changed. BARs and the chain, which QEMU has seen, stay as they are. */
+static void pci_set_caps(struct model *m)
+{
+	if (m->caps_made == m->set.caps_seed)
+		return;
+	m->caps_made = m->set.caps_seed;
+	memcpy(m->pci + VIRTIO_AT, m->caps, sizeof(m->caps));
+	if (m->caps_made)
+		caps_mangle(m->pci + VIRTIO_AT, m->caps_made);
 }
 
 /* Extended ones, without anything behind them. */
@@ -244,6 +257,7 @@ void pci_read(struct model *m, u32 region, u64 offset, u8 *data, u32 len)
 {
 	memset(data, 0, len);
 	if (region == REGION_CONFIG) {
+		pci_set_caps(m);
 		memcpy(data, m->pci + offset, len);
 		if (m->set.vanish)
 			memset(data, 0xff, len);

@@ -44,8 +44,8 @@ static const struct field numbers[] = {
 	N(jump),	N(waits),
 	N(held),	N(refuse),
 	N(claims),	N(queue_reset_ms),
-	N(silent),	M(more),
-	M(less),
+	N(silent),	N(caps_seed),
+	M(more),	M(less),
 };
 
 static const struct field texts[] = {

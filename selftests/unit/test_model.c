@@ -291,6 +291,54 @@ static void capabilities(void)
 	CHECK_EQ(reg_read(18, 2), 1025);
 }
 
+/* What the driver reads of the configuration space, its capabilities made by this seed. */
+static void read_mangled(const char *seed, u8 *pci)
+{
+	CHECK_EQ(settings_set(&m, "caps_seed", seed), 0);
+	pci_read(&m, REGION_CONFIG, 0, pci, sizeof(m.pci));
+}
+
+/* Of all that a seed may make, each kind comes within a few; the chain stays. */
+static void mangled(void)
+{
+	unsigned int missing = 0, outside = 0, same = 0;
+	u8 good[sizeof(m.pci)], pci[sizeof(m.pci)], again[sizeof(m.pci)];
+	char seed[24];
+
+	CHECK_EQ(make(NULL), 0);
+	read_mangled("0", good);
+	for (unsigned int i = 1; i <= 200; i++) {
+		unsigned int types = 0, nr = 0;
+		u8 at = good[PCI_CAPABILITY_LIST];
+
+		snprintf(seed, sizeof(seed), "%u", i);
+		read_mangled(seed, pci);
+		same += !memcmp(good, pci, sizeof(good));
+		for (; at && nr < 20; nr++, at = pci[at + 1]) {
+			u32 bar = pci[at + 4], offset, length;
+
+			CHECK_EQ(pci[at], good[at]);
+			CHECK_EQ(pci[at + 1], good[at + 1]);
+			if (pci[at] != PCI_CAP_ID_VNDR)
+				continue;
+			memcpy(&offset, pci + at + 8, 4);
+			memcpy(&length, pci + at + 12, 4);
+			types |= pci[at + 3] < 5 ? 1u << pci[at + 3] : 0;
+			outside += bar > 5 || (u64)offset + length > m.bar_size[bar];
+		}
+		CHECK(nr < 20);
+		missing += (types & 0x1e) != 0x1e;
+		/* Honest, and the same once more. */
+		read_mangled("0", again);
+		CHECK(!memcmp(good, again, sizeof(good)));
+		read_mangled(seed, again);
+		CHECK(!memcmp(pci, again, sizeof(pci)));
+	}
+	CHECK(missing > 20 && missing < 180);
+	CHECK(outside > 20);
+	CHECK(same < 40);
+}
+
 static void places(void)
 {
 	static const char *const moved[] = { "common", "4:0x10000", "doorbells", "0:0x0", "isr",
@@ -698,6 +746,7 @@ static const struct test_case cases[] = {
 	{ "reads and writes stay within their region", wire_bounds },
 	{ "interrupts are set within bounds", wire_irqs },
 	{ "capabilities lie within their BARs", capabilities },
+	{ "capabilities as no function should have them", mangled },
 	{ "regions lie where they are told to", places },
 	{ "settings are checked", settings_are_checked },
 	{ "features: not offered, demanded", negotiation },
