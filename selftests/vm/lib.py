@@ -18,7 +18,9 @@
 An exception outside a case ends the test: what was planned and did not run counts as failed.
 """
 
+import atexit
 import contextlib
+import ctypes
 import errno
 import faulthandler
 import os
@@ -27,6 +29,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -112,21 +115,64 @@ def ktap_finish():
 
 # -- the shell's helpers ----------------------------------------------------------------------
 
+class Shell:
+    """bash that has read lib.sh, of each command a subshell: to start one for each takes several times as long."""
+    SERVE = """. "$1"
+        shift
+        exec 8<&0 9>&1 </dev/null
+        while IFS= read -ru 8 -d '' out && IFS= read -ru 8 -d '' err && IFS= read -ru 8 -d '' command; do
+            (set -euo pipefail; eval "$command") >>"$out" 2>>"$err" 8<&- 9>&-
+            echo $? >&9
+        done"""
+    # A thread has its own, and so has a process that was forked.
+    own = threading.local()
+
+    def __init__(self):
+        self.pid = os.getpid()
+        self.bash = subprocess.Popen(["bash", "-c", self.SERVE, "bash", HERE / "lib.sh"],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        atexit.register(self.end)
+
+    def end(self):
+        # Its end of file may be kept from it by who was forked.
+        if self.pid == os.getpid():
+            self.bash.kill()
+            self.bash.wait()
+
+    def run(self, command, out, err):
+        words = [f"/proc/{self.pid}/fd/{stream.fileno()}" for stream in (out, err)] + [command]
+        self.bash.stdin.write(b"".join(word.encode() + b"\0" for word in words))
+        self.bash.stdin.flush()
+        status = int(self.bash.stdout.readline() or self.bash.wait())
+        return status, *(os.pread(stream.fileno(), 1 << 24, 0).decode().strip() for stream in (out, err))
+
+
+def memory_file():
+    return open(os.memfd_create("sh"), "rb")
+
+
+def run_sh(command, out, err):
+    """Its exit status, and what it wrote to either."""
+    if getattr(Shell.own, "pid", None) != os.getpid():
+        Shell.own.pid, Shell.own.shell = os.getpid(), Shell()
+    return Shell.own.shell.run(command, out, err)
+
+
 def sh(command):
     """Run a command with lib.sh at hand (sh("bind_baton net0")); return its output."""
-    run = subprocess.run(["bash", "-c", f"set -euo pipefail; . {HERE}/lib.sh; {command}"],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if run.returncode:
-        raise RuntimeError(f"{command}: exit status {run.returncode}: {run.stderr.strip()}")
-    return run.stdout.strip()
+    with memory_file() as out, memory_file() as err:
+        status, said, wrong = run_sh(command, out, err)
+    if status:
+        raise RuntimeError(f"{command}: exit status {status}: {wrong}")
+    return said
 
 
 def sh_refused(command):
     """Run a command that has to fail; return what it said."""
-    run = subprocess.run(["bash", "-c", f"set -euo pipefail; . {HERE}/lib.sh; {command}"],
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert run.returncode > 0, f"{command}: succeeded, or was killed ({run.returncode})"
-    return run.stdout.strip()
+    with memory_file() as out:
+        status, said, _ = run_sh(command, out, out)
+    assert 0 < status < 128, f"{command}: succeeded, or was killed ({status})"
+    return said
 
 
 def wait_for(what, seconds=5):
@@ -155,8 +201,14 @@ def expect_log(regex):
 
 
 def kernel_log():
-    return subprocess.run(["dmesg", "--notime"], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout.splitlines()
+    """Its lines. Asked for by the system call: tests look every 20 ms, and to start dmesg takes longer."""
+    read_all, size_buffer = 3, 10
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(libc.klogctl(size_buffer, None, 0))
+    length = libc.klogctl(read_all, buffer, len(buffer))
+    assert length >= 0, os.strerror(ctypes.get_errno())
+    lines = buffer.raw[:length].decode(errors="replace").splitlines()
+    return [re.sub(r"<\d+>\[ *[\d.]+\](\[ *[CT]\d+\])? ", "", line, count=1) for line in lines]
 
 
 def kernel_log_count(regex):

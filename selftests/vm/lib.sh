@@ -125,18 +125,21 @@ wait_for() {
 
 # fn_address NAME: PCI address of a function of the topology.
 fn_address() {
-	awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' "$BATON_RUN/functions" ||
-		{ echo "no function $1 in this topology" >&2; return 1; }
+	local name address
+	while read -r name address _; do
+		[[ $name != "$1" ]] || { echo "$address"; return; }
+	done <"$BATON_RUN/functions"
+	echo "no function $1 in this topology" >&2
+	return 1
 }
 
 fn_dir() { echo "/sys/bus/pci/devices/$(fn_address "$1")"; }
 
+# name_of DIRECTORY: its own, if it is a link to one; nothing if there is none.
+name_of() { [[ ! -e $1 ]] || (cd -P "$1" && echo "${PWD##*/}"); }
+
 # fn_driver NAME: the driver that it is bound to; empty if none.
-fn_driver() {
-	local link
-	link=$(fn_dir "$1")/driver
-	[[ ! -e $link ]] || basename "$(readlink "$link")"
-}
+fn_driver() { name_of "/sys/bus/pci/devices/$(fn_address "$1")/driver"; }
 
 # fn_bind NAME DRIVER: move a function to a driver ("" for the one the kernel would choose).
 fn_bind() {
@@ -148,7 +151,7 @@ fn_bind() {
 		echo "$address" >"$dir/driver/unbind"
 	fi
 	echo "$address" >/sys/bus/pci/drivers_probe || true
-	[[ -e $dir/driver && ( -z $2 || $(fn_driver "$1") == "$2" ) ]]
+	[[ -e $dir/driver && ( -z $2 || $dir/driver -ef /sys/bus/pci/drivers/$2 ) ]]
 }
 
 bind_baton() { fn_bind "$1" "$BATON_DRIVER"; }
@@ -192,13 +195,10 @@ vdpa_add() {
 vdpa_del() { vdpa dev del "$1"; }
 
 # vdpa_driver NAME: the consumer that it is bound to; empty if none.
-vdpa_driver() {
-	local link=/sys/bus/vdpa/devices/$1/driver
-	[[ ! -e $link ]] || basename "$(readlink "$link")"
-}
+vdpa_driver() { name_of "/sys/bus/vdpa/devices/$1/driver"; }
 
 vdpa_unbind() {
-	[[ -z $(vdpa_driver "$1") ]] || echo "$1" >"/sys/bus/vdpa/devices/$1/driver/unbind"
+	[[ ! -e /sys/bus/vdpa/devices/$1/driver ]] || echo "$1" >"/sys/bus/vdpa/devices/$1/driver/unbind"
 }
 
 # vdpa_bind NAME virtio_vdpa|vhost_vdpa: hand a device to a consumer. Fails if the bind was refused.
@@ -206,10 +206,10 @@ vdpa_bind() {
 	vdpa_unbind "$1"
 	echo "$2" >"/sys/bus/vdpa/devices/$1/driver_override"
 	echo "$1" >/sys/bus/vdpa/drivers_probe || true
-	[[ $(vdpa_driver "$1") == "$2" ]]
+	[[ /sys/bus/vdpa/devices/$1/driver -ef /sys/bus/vdpa/drivers/$2 ]]
 }
 
-vdpa_owner() { cat "/sys/bus/vdpa/devices/$1/baton/owner"; }
+vdpa_owner() { echo "$(<"/sys/bus/vdpa/devices/$1/baton/owner")"; }
 
 # What the consumer made of it: netdev, disk, or /dev node. They wait, since drivers probe late.
 # virtio_vdpa hangs its virtio device below the function, beside the vDPA device.
@@ -238,8 +238,11 @@ disk_works() {
 
 # The newest: a function can have left others, whose drivers hang.
 vdpa_child() {
+	local found
 	wait_for 10 compgen -G "/sys/bus/vdpa/devices/$1/$2" || return
-	basename "$(compgen -G "/sys/bus/vdpa/devices/$1/$2" | sort -V | tail -n1)"
+	mapfile -t found < <(compgen -G "/sys/bus/vdpa/devices/$1/$2")
+	((${#found[@]} < 2)) || mapfile -t found < <(printf '%s\n' "${found[@]}" | sort -V)
+	echo "${found[-1]##*/}"
 }
 
 # -- boot -------------------------------------------------------------------------------------
