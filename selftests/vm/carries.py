@@ -135,6 +135,7 @@ KERNEL = {"net0": net, "blk0": blk, "scsi0": scsi, "rng0": rng, "crypto0": crypt
           "ninep0": ninep, "input0": keyboard, "sound0": sound, "gpu0": gpu}
 # Names of kernels, and why these have no driver for it.
 LEFT_OUT = {"scsi0": ("-baton-(kasan|remove)", "its driver is left out there: see tools/lab/vm"),
+            "input0": ("-baton-(kasan|remove)", "its driver is left out there: see tools/lab/vm"),
             "crypto0": ("-baton-", "debug kernels do not test algorithms"),
             "sound0": ("-baton-", "debug kernels have no driver for it"),
             "gpu0": ("-baton-", "debug kernels have no driver for it")}

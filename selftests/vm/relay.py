@@ -281,10 +281,13 @@ class Churn(threading.Thread):
         self.start()
         return self
 
+    def enough(self):
+        return self.error or self.times > 5
+
     def __exit__(self, *_):
         self.over = True
         self.join()
-        assert not self.error and self.times > 5, f"{self.times}: {self.error}"
+        assert not self.error, self.error
 
 
 def mapped_for_each(blk, number):
@@ -310,9 +313,11 @@ def memory_comes_and_goes():
             mapped_for_each(Blk(dev, base=base), 16)
         with Device(user_node("v0")) as dev:
             net = Net(dev, base=base)
-            with Churn(dev):
-                for _ in range(40):
+            with Churn(dev) as churn:
+                packets = 0
+                while packets < 40 or not churn.enough():
                     net.arp()
+                    packets += 1
 
 
 def read_only_used_ring():
