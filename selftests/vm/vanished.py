@@ -8,6 +8,7 @@
 #   blk0 --- baton_pci (the same) ------------------ v1 --- virtio_vdpa --- a reader; partition scan
 #
 # topology: hotplug
+# not on kasan: a driver that hangs keeps its mappings when the function goes, and DMA_API_DEBUG says so
 # cpus: 2
 # timeout: 120
 from faulty import fault
