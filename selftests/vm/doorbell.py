@@ -6,6 +6,7 @@
 #
 #   net0 (page-per-vq) --- root port --- baton_pci --- v0 --- vhost_vdpa --- this process
 #
+# shares: its VM
 # topology: hotplug
 # timeout: 90
 import mmap

@@ -7,6 +7,7 @@
 #   peer0 (10.0.2.2) --- hub --- net0 (selftests/model) --- baton_pci --- v0 --- virtio_vdpa --- ping; vhost_vdpa
 #                                blk0 (selftests/model) --- baton_pci --- v1 --- virtio_vdpa --- a writer
 #
+# shares: its VM
 # topology: model
 # timeout: 120
 import hashlib
