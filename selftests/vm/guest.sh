@@ -26,7 +26,7 @@ guest_job() {
 		set -e
 		ip link set eth0 up
 		ip address add 192.0.2.2/24 dev eth0
-		ping -c 3 -w 20 192.0.2.1
+		ping -A -c 3 -w 20 192.0.2.1
 		dd if=/dev/vda bs=1M count=4 | sha256sum | grep $1
 		dd if=/dev/urandom of=/root/data bs=1M count=4
 		dd if=/root/data of=/dev/vda bs=1M seek=8

@@ -31,7 +31,7 @@ MONITOR, STOP = "/tmp/monitor", "baton: stop me"
 JOB = """
 yes() { name=$1; shift; if "$@" >/out 2>&1; then echo "ok $name"; else echo "not ok $name"; cat /out; fi; }
 no() { name=$1; shift; if "$@" >/out 2>&1; then echo "not ok $name"; else echo "ok $name"; fi; }
-answers() { ping -q -c 3 -w 20 $1; }
+answers() { ping -q -A -c 3 -w 20 $1; }
 # What is heard in two seconds: packets, and how long they are on average.
 hears() {
 	set -- $(cat /sys/class/net/eth1/statistics/rx_packets /sys/class/net/eth1/statistics/rx_bytes)
