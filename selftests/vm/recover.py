@@ -94,7 +94,7 @@ def control_queue_fails():
     """One command is not answered in time, those after it are."""
     net0.set(command_ms=60000)
     with subprocess.Popen(["ip", "link", "set", sh("vdpa_netdev v0"), "promisc", "on"]):
-        time.sleep(0.3)
+        time.sleep(0.3 * SLOWER)
         net0.set(command_ms=0)
 
 
