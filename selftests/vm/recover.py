@@ -145,7 +145,7 @@ def main():
                  "was reset under its consumer .kernel.", "the hardware's control queue failed .-ETIMEDOUT.",
                  # From between the failure and the end of the network device.
                  r"net eth\d+: Failed to|Failed to add sgs for command vq|Unexpected TXQ .0. queue failure|"
-                 "was reset under its consumer"):
+                 "was reset under its consumer|NETDEV WATCHDOG|TX timeout on queue"):
         expect_log(line)
     events = Uevents()
     sh("bind_baton net0; bind_baton blk0; vdpa_add v0 net0")
