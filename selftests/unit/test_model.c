@@ -302,7 +302,7 @@ static void read_mangled(const char *seed, u8 *pci)
 static void mangled(void)
 {
 	unsigned int missing = 0, outside = 0, same = 0;
-	u8 good[sizeof(m.pci)], pci[sizeof(m.pci)], again[sizeof(m.pci)];
+	u8 good[sizeof(m.pci)] = {}, pci[sizeof(m.pci)] = {}, again[sizeof(m.pci)] = {};
 	char seed[24];
 
 	CHECK_EQ(make(NULL), 0);
