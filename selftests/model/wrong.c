@@ -197,10 +197,11 @@ static int wrong_queue(struct model *m, char **words, char *answer, size_t size)
 		return -EINVAL;
 	q = &m->q[index];
 	snprintf(answer, size,
-		 "enabled %d broken %d resetting %d size %u avail %u used %u vector %u desc %#llx driver %#llx "
+		 "enabled %d broken %d resetting %d size %u avail %u used %u vector %u desc %#llx "
+		 "driver %#llx "
 		 "device %#llx",
-		 q->enabled, q->broken, q->resetting, q->size, q->next_avail, q->next_used, q->vector, q->desc,
-		 q->avail, q->used);
+		 q->enabled, q->broken, q->resetting, q->size, q->next_avail, q->next_used,
+		 q->vector, q->desc, q->avail, q->used);
 	return 0;
 }
 
