@@ -18,6 +18,7 @@
  * comes, since it uses the function meanwhile: the device lock of the virtio device
  * keeps others from doing the same to it.
  */
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/module.h>
@@ -27,6 +28,7 @@
 #include "recover.h"
 
 #define RECOVER_SECONDS	60
+#define RECOVER_RETRY_MS	50
 
 /*
  * Whether the kernel's driver needs it, and nobody else sees to it: who deletes the device, and
@@ -84,8 +86,22 @@ static struct device *recover_decide(struct baton_vdpa *bv)
 	return get_device(b->virtio.dev);
 }
 
+/* While the system falls asleep or wakes up, probes are put off, and nobody makes up for this one. */
+static int recover_attach(struct baton_vdpa *bv, struct device_driver *drv, struct device *virtio)
+{
+	unsigned long end = jiffies + RECOVER_SECONDS * HZ;
+	int err = device_driver_attach(drv, virtio);
+
+	while (err == -EAGAIN && !READ_ONCE(bv->leave.begun) && time_before(jiffies, end)) {
+		msleep(RECOVER_RETRY_MS);
+		err = device_driver_attach(drv, virtio);
+	}
+
+	return err;
+}
+
 /* With its driver unbound for a moment. The module stays: what drv points to is in it. */
-static int recover_rebind(struct device *virtio)
+static int recover_rebind(struct baton_vdpa *bv, struct device *virtio)
 {
 	struct device_driver *drv;
 	int err;
@@ -98,7 +114,7 @@ static int recover_rebind(struct device *virtio)
 	if (!drv)
 		return -ENODEV;
 	device_release_driver(virtio);
-	err = device_driver_attach(drv, virtio);
+	err = recover_attach(bv, drv, virtio);
 	module_put(drv->owner);
 
 	return err;
@@ -125,7 +141,7 @@ static void recover_work(struct work_struct *work)
 	if (baton_virtio_can_pause(bv->made_of))
 		baton_virtio_renew(bv->made_of);
 	else
-		recover_tell(bv, recover_rebind(virtio));
+		recover_tell(bv, recover_rebind(bv, virtio));
 	put_device(virtio);
 }
 
