@@ -356,8 +356,6 @@ def main():
                r"callbacks suppressed|virtio_(net|blk) virtio\d+:|virtio\d+: |Unexpected TXQ|"
                r"net eth\d+: |no iotlb for asid|I/O error|Buffer I/O|unable to read (partition|RDB block)|"
                r"virtio_vdpa|control queue failed|block device autoloading is deprecated|"
-               # Bound while its function leaves: the driver core holds its parent, which is another one then.
-               r"baton: Runtime PM usage count underflow|"
                # Bound in the very moment in which it is deleted.
                r"vhost_vdpa v\d: probe with driver vhost_vdpa failed with error -22")
     if TOPOLOGY == "model":

@@ -17,6 +17,7 @@
  */
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -169,6 +170,8 @@ void __no_context_analysis baton_gone_leave(struct baton_vdpa *bv)
 	synchronize_rcu_expedited();
 
 	baton_compat_set_dma_dev(&bv->vdpa, gone_root);
+	/* Who binds it just now took a reference of its parent, and drops one of the next parent. */
+	pm_runtime_get_noresume(gone_root);
 	err = device_move(&bv->vdpa.dev, gone_root, DPM_ORDER_NONE);
 	if (err)
 		dev_err(&bv->vdpa.dev, "cannot leave the directory of its function: %pe\n",
