@@ -16,7 +16,7 @@
 from lib import *
 from vhost_vdpa import *
 
-SECONDS = int(os.environ.get("BATON_FUZZ_SECONDS", 25))
+SECONDS = int(os.environ.get("BATON_FUZZ_SECONDS", 20))
 BUILD = HERE.parents[1] / "build" / (BATON_RUN / "kernel").read_text().split()[0]
 CRASHERS = sorted((HERE.parent / "fuzz/crashers").glob("*.txt"))
 if "BATON_REPLAY" in os.environ:
