@@ -170,7 +170,7 @@ void __no_context_analysis baton_gone_leave(struct baton_vdpa *bv)
 	synchronize_rcu_expedited();
 
 	baton_compat_set_dma_dev(&bv->vdpa, gone_root);
-	/* Who binds it just now took a reference of its parent, and drops one of the next parent. */
+	/* Who binds it just now has a reference of its old parent, and drops one of the new. */
 	pm_runtime_get_noresume(gone_root);
 	err = device_move(&bv->vdpa.dev, gone_root, DPM_ORDER_NONE);
 	if (err)

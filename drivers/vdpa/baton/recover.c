@@ -86,7 +86,7 @@ static struct device *recover_decide(struct baton_vdpa *bv)
 	return get_device(b->virtio.dev);
 }
 
-/* While the system falls asleep or wakes up, probes are put off, and nobody makes up for this one. */
+/* While the system falls asleep or wakes up, probes are put off: nobody makes up for this one. */
 static int recover_attach(struct baton_vdpa *bv, struct device_driver *drv, struct device *virtio)
 {
 	unsigned long end = jiffies + RECOVER_SECONDS * HZ;
