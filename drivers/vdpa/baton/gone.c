@@ -170,7 +170,11 @@ void __no_context_analysis baton_gone_leave(struct baton_vdpa *bv)
 	synchronize_rcu_expedited();
 
 	baton_compat_set_dma_dev(&bv->vdpa, gone_root);
-	/* Who binds it just now has a reference of its old parent, and drops one of the new. */
+	/*
+	 * Who binds it just now has up to two references of its old parent (__device_attach(),
+	 * __driver_probe_device()), and drops as many of the new one.
+	 */
+	pm_runtime_get_noresume(gone_root);
 	pm_runtime_get_noresume(gone_root);
 	err = device_move(&bv->vdpa.dev, gone_root, DPM_ORDER_NONE);
 	if (err)
