@@ -172,7 +172,6 @@ struct model {
 	u8 pci_write[4096]; /* the bits that can be written */
 	u8 pcie, msix_cap, af_cap;
 	u8 caps[NR_CAPS * CAP_SIZE]; /* virtio's, as they were before anybody changed them */
-	u64 caps_made;		     /* the seed by which they are changed */
 	u32 bar_size[NR_BARS];
 
 	/* regs.c */

@@ -136,12 +136,9 @@ static int pci_virtio(struct model *m, u8 *last)
 /* The seed may have changed. BARs and the chain, which QEMU has seen, stay as they are. */
 static void pci_set_caps(struct model *m)
 {
-	if (m->caps_made == m->set.caps_seed)
-		return;
-	m->caps_made = m->set.caps_seed;
 	memcpy(m->pci + VIRTIO_AT, m->caps, sizeof(m->caps));
-	if (m->caps_made)
-		caps_mangle(m->pci + VIRTIO_AT, m->caps_made);
+	if (m->set.caps_seed)
+		caps_mangle(m->pci + VIRTIO_AT, m->set.caps_seed);
 }
 
 /* Extended ones, without anything behind them. */
