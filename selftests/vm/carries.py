@@ -18,10 +18,11 @@ MNT = pathlib.Path("/tmp/mnt")
 SHARED = pathlib.Path("/shared") if pathlib.Path("/shared/job").exists() else BATON_RUN
 
 
-def child(name, pattern):
-    """What the kernel's driver made of a function: a path in sysfs below its virtio device."""
+def child(name, pattern, left=None):
+    """What the kernel's driver made of a function: a path in sysfs below its virtio device. Not what it left
+    with a driver that hangs, which is called so."""
     device = pathlib.Path("/sys/bus/pci/devices", function(name))
-    return wait_for(lambda: next(device.glob(f"virtio*/{pattern}"), None), 10)
+    return wait_for(lambda: next((path for path in device.glob(f"virtio*/{pattern}") if path.name != left), None), 10)
 
 
 def opened(path):
@@ -133,9 +134,9 @@ def gpu(name):
 
 KERNEL = {"net0": net, "blk0": blk, "scsi0": scsi, "rng0": rng, "crypto0": crypto, "console0": console,
           "ninep0": ninep, "input0": keyboard, "sound0": sound, "gpu0": gpu}
-# Names of kernels, and why these have no driver for it.
-LEFT_OUT = {"scsi0": ("-baton-(kasan|remove)", "its driver is left out there: see tools/lab/vm"),
-            "input0": ("-baton-(kasan|remove)", "its driver is left out there: see tools/lab/vm"),
+# What says, in a kernel's name or arguments, that it has no driver for it, and why.
+LEFT_OUT = {"scsi0": ("virtio_scsi_init", "its driver is left out there: see tools/lab/vm"),
+            "input0": ("virtio_input_driver_init", "its driver is left out there: see tools/lab/vm"),
             "crypto0": ("-baton-", "debug kernels do not test algorithms"),
             "sound0": ("-baton-", "debug kernels have no driver for it"),
             "gpu0": ("-baton-", "debug kernels have no driver for it")}
@@ -143,5 +144,5 @@ LEFT_OUT = {"scsi0": ("-baton-(kasan|remove)", "its driver is left out there: se
 
 def left_out(name):
     """Why this kernel has no driver for a function; None if it has one."""
-    kernels, why = LEFT_OUT.get(name, ("$.", None))
-    return why if re.search(kernels, platform.release()) else None
+    sign, why = LEFT_OUT.get(name, ("", None))
+    return why if sign in platform.release() + pathlib.Path("/proc/cmdline").read_text() else None

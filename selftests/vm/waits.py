@@ -35,14 +35,6 @@ def scsi_waits():
     return disk
 
 
-def another_works(left):
-    """The disk that is left is still there, with its driver."""
-    def another():
-        disks = pathlib.Path("/sys/bus/pci/devices", function("scsi0")).glob(f"virtio*/{DISK}")
-        return next((disk.name for disk in disks if disk.name != left), None)
-    sh(f"disk_works /dev/{wait_for(another, 10)}")
-
-
 def reads():
     return (MNT / "vm/lib.sh").read_bytes() == (HERE / "lib.sh").read_bytes()
 
@@ -79,7 +71,7 @@ else:
         left = scsi_waits()
     with case("scsi: the function has another device"):
         sh("vdpa_add v1 scsi0; vdpa_bind v1 virtio_vdpa")
-        another_works(left)
+        sh(f"disk_works /dev/{child('scsi0', DISK, left).name}")
 with case("9p: mounted, and nobody waits until it is not"):
     sh("bind_baton ninep0; vdpa_add v2 ninep0; vdpa_bind v2 virtio_vdpa")
     ninep_waits()
